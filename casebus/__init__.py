@@ -1,0 +1,1 @@
+"""What the services share: contracts, bus, outbox, inbox, telemetry. It knows no service."""

@@ -1,0 +1,111 @@
+"""How every service is put together from its parts; `main.py` of a service is its Blueprint and one call."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter
+from sqlalchemy import Connection, Engine
+
+from casebus import database, telemetry
+from casebus.codec import Codec
+from casebus.commands import Desk, Spec
+from casebus.consumer import Consumer
+from casebus.event import Event
+from casebus.http import build_app, command_routes
+from casebus.identity import Verifier
+from casebus.schemas import LockedIds
+from casebus.service import Job, RelayLoop, Service, bus_faults
+from casebus.settings import MissingSetting, ServiceSettings
+from casebus.topics import Kind, Topic, read_topics
+from casebus.track import Handler, Track
+from casebus.work import Work
+
+PARTS = ("api", "relay", "consumer")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What a service's further jobs may need."""
+
+    engine: Engine
+    codec: Codec
+    bootstrap: str
+    make_work: Callable[[Connection], Work]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """A service: its name, what it does and reads, its copies and reactions, and further jobs by their `--only` name."""
+
+    name: str
+    title: str
+    description: str
+    make_work: Callable[[Connection, Codec], Work]
+    specs: Callable[[], dict[str, Spec]]
+    reading: Callable[[Desk], APIRouter]
+    copies: Mapping[type[Event], Handler]
+    reactions: Mapping[type[Event], Handler]
+    jobs: Callable[[Parts], Mapping[str, Job]] = field(default=lambda _: {})
+
+    def topics(self) -> dict[str, Topic]:
+        """The event topics that this service writes."""
+        return {t.name: t for t in read_topics() if t.owner == self.name and t.kind in (Kind.CASE, Kind.WATCH)}
+
+    def work_on(self, codec: Codec) -> Callable[[Connection], Work]:
+        return lambda connection: self.make_work(connection, codec)
+
+    def tracks(self, codec: Codec) -> list[Track]:
+        """Copies and reactions, each where there are any."""
+        partitions = {topic.name: topic.partitions for topic in read_topics()}
+        made = []
+        for schema, handlers in (("copy", self.copies), ("own", self.reactions)):
+            if handlers:
+                topics = {kind.TOPIC: partitions[kind.TOPIC] for kind in handlers}
+                made.append(
+                    Track(service=self.name, schema=schema, topics=topics, handlers=handlers, make_work=self.work_on(codec), codec=codec)
+                )
+        return made
+
+    def desk(self, engine: Engine, codec: Codec, wake: Callable[[], None] = lambda: None) -> Desk:
+        tracks = {track.schema: frozenset(track.topics) for track in self.tracks(codec)}
+        return Desk(service=self.name, engine=engine, make_work=self.work_on(codec), specs=self.specs(), tracks=tracks, wake=wake)
+
+
+def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = None) -> Service:
+    """Connect and wire; nothing runs yet. `only` names one part of the process, None is all of it."""
+    engine = database.connect(settings.database_url)
+    codec = Codec(LockedIds())
+    relay = RelayLoop(engine, settings.kafka_bootstrap, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
+    consumers = [Consumer(engine, settings.kafka_bootstrap, track) for track in blueprint.tracks(codec)]
+    parts = Parts(engine=engine, codec=codec, bootstrap=settings.kafka_bootstrap, make_work=blueprint.work_on(codec))
+    offered: dict[str, Mapping[str, Job]] = {
+        "relay": {"relay": relay.run},
+        "consumer": {f"consumer-{index}": consumer.run for index, consumer in enumerate(consumers)},
+        **{name: {name: job} for name, job in blueprint.jobs(parts).items()},
+    }
+    chosen = offered if only is None else {name: jobs for name, jobs in offered.items() if name == only}
+    desk = blueprint.desk(engine, codec, relay.wake.set)
+    app = build_app(
+        blueprint.title,
+        blueprint.description,
+        Verifier(settings.public_key, production=settings.production),
+        lambda: bus_faults(engine, relay, consumers),
+        [blueprint.reading(desk), command_routes(desk)],
+    )
+    jobs = {name: job for group in chosen.values() for name, job in group.items()}
+    return Service(name=blueprint.name, app=app if only in (None, "api") else None, port=settings.port, jobs=jobs)
+
+
+def run(blueprint: Blueprint, settings_of: type[ServiceSettings]) -> None:
+    """The whole of a service's process."""
+    parser = argparse.ArgumentParser(description=blueprint.description)
+    parser.add_argument("--only", help="one part of the process: api, relay, consumer, or a job of its own")
+    only = parser.parse_args().only
+    try:
+        settings = settings_of.from_environment()
+    except MissingSetting as error:
+        sys.exit(f"{blueprint.name}: {error}")
+    telemetry.configure(blueprint.name, otlp_endpoint=settings.otlp_endpoint)
+    build(blueprint, settings, only).run()

@@ -1,0 +1,53 @@
+"""A service's database: the engine, the bus's tables, and what a failed connection means."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import OperationalError
+
+SQL = Path(__file__).parent / "sql"
+SERVICE_ROLE_RIGHTS = """
+GRANT USAGE ON SCHEMA own, copy TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA own, copy TO {role};
+GRANT TRUNCATE ON ALL TABLES IN SCHEMA copy TO {role};
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA own, copy TO {role};
+REVOKE INSERT, UPDATE, DELETE ON own.timebase FROM {role};
+GRANT UPDATE (floor) ON own.timebase TO {role};
+"""
+
+
+def connect(url: str, *, pool: int = 12) -> Engine:
+    """An engine in READ COMMITTED (casebus.sql needs it), UTC, with connections checked before use so that a restarted server is no error."""
+    return create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=4,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args={"options": "-c timezone=utc", "connect_timeout": 5, "application_name": "continuum"},
+    )
+
+
+def unavailable(error: Exception) -> bool:
+    """Whether the database can't be reached or can't write now (disk full, shutting down): a 503, never the caller's fault."""
+    return isinstance(error, OperationalError)
+
+
+def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ...] = ("own", "copy")) -> None:
+    """For a service's first migration: the bus's own tables, and one set for each of its tracks."""
+    execute((SQL / "bus_v1.sql").read_text())
+    for track in tracks:
+        execute((SQL / "track_v1.sql").read_text().replace("{schema}", track))
+
+
+def grant(execute: Callable[[str], object], role: str) -> None:
+    """Rights of the service's role after a migration: everything in its tables but the base of system time."""
+    execute(SERVICE_ROLE_RIGHTS.format(role=role))
+
+
+def copied_tables(connection: Connection) -> list[str]:
+    """The tables of schema `copy`, which `rebuild` empties."""
+    rows = connection.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'copy' ORDER BY 1")
+    return [f'copy."{name}"' for (name,) in rows]

@@ -1,0 +1,263 @@
+"""HTTP of a service: its commands as routes and as a batch, problems by RFC 9457, health, metrics, API pages that need no network."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Response
+from fastapi import Request as HttpRequest
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from casebus import telemetry
+from casebus.commands import Answer, Command, Desk, Request, Spec, Target, invalid, problem, refusal
+from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
+from casebus.identity import Principal, Verifier
+
+BATCH_LIMIT = 200
+BODY_LIMIT = 2_000_000
+PROBLEM = "application/problem+json"
+log = telemetry.logger(__name__)
+
+
+class BatchItem(BaseModel):
+    """One command of a batch, as its single route would get it. `key` is its Idempotency-Key, `version` its If-Match."""
+
+    model_config = ConfigDict(extra="forbid")
+    key: str
+    command: str
+    id: UUID | None = None
+    version: int | None = None
+    case_seen: dict[str, int] = Field(default_factory=dict)
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class Batch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    commands: Annotated[list[BatchItem], Field(min_length=1, max_length=BATCH_LIMIT)]
+
+
+class BatchAnswer(BaseModel):
+    """`body` is what the single route would have answered: a view, or a problem."""
+
+    key: str
+    status: int
+    version: int | None
+    case_seen: dict[str, int]
+    body: dict[str, Any]
+    retry_after: int | None
+
+
+class BatchAnswers(BaseModel):
+    answers: list[BatchAnswer]
+
+
+def build_app(title: str, description: str, verifier: Verifier, ready: Callable[[], list[str]], routers: Sequence[APIRouter]) -> FastAPI:
+    """The app of a service. `ready` says what is wrong, in words an operator can act on; empty when all is well."""
+    app = FastAPIOffline(title=title, description=description, version="1", docs_url="/docs", redoc_url=None)
+    app.state.verifier = verifier
+    for router in routers:
+        app.include_router(router, prefix="/api")
+    app.include_router(_health(ready))
+    _answer_errors(app)
+    app.middleware("http")(_bounded)
+    return app
+
+
+async def _bounded(request: HttpRequest, call_next: Callable[[HttpRequest], Awaitable[Response]]) -> Response:
+    """Refuse a body that is too large before it is read, and one that doesn't say how large it is."""
+    length = request.headers.get("content-length", "0")
+    if "transfer-encoding" in request.headers or not length.isdigit() or int(length) > BODY_LIMIT:
+        return _refuse(TooLarge(f"Send at most {BODY_LIMIT} bytes, with a Content-Length; split a batch."))
+    with telemetry.span("http", request.headers.get("traceparent"), method=request.method):
+        return await call_next(request)
+
+
+def principal(request: HttpRequest) -> Principal:
+    """The bearer of the request's token."""
+    verifier: Verifier = request.app.state.verifier
+    return verifier.principal(request.headers.get("authorization"))
+
+
+Caller = Annotated[Principal, Depends(principal)]
+
+
+def command_routes(desk: Desk) -> APIRouter:
+    """One POST route for each command, and the batch."""
+    router = APIRouter(tags=["commands"])
+    for spec in desk.specs.values():
+        _add_route(router, desk, spec)
+
+    @router.post("/commands/batch", summary="Up to 200 commands, each with its own answer", responses=_PROBLEMS)
+    def batch(body: Batch, caller: Caller) -> BatchAnswers:
+        requests = [Request(**item.model_dump()) for item in body.commands]
+        answers = desk.run(caller.may_change(), requests)
+        return BatchAnswers(answers=[BatchAnswer(**{f: getattr(a, f) for f in BatchAnswer.model_fields}) for a in answers])
+
+    return router
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {}}} for status in (401, 403, 404, 409, 412, 422, 428, 503)
+}
+
+
+def _add_route(router: APIRouter, desk: Desk, spec: Spec) -> None:
+    addressed = spec.target is not Target.NEW
+
+    def run(caller: Principal, id: UUID | None, body: Command, headers: "CommandHeaders") -> Response:
+        request = Request(
+            key=headers.idempotency_key,
+            command=spec.name,
+            id=id,
+            version=read_version(headers.if_match),
+            case_seen=read_seen(headers.case_seen),
+            body=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
+        )
+        return _respond(desk.run(caller.may_change(), [request])[0], spec)
+
+    def on_existing(caller: Caller, id: UUID, body: Command, headers: Annotated[CommandHeaders, Depends(command_headers)]) -> Response:
+        return run(caller, id, body, headers)
+
+    def on_new(caller: Caller, body: Command, headers: Annotated[CommandHeaders, Depends(command_headers)]) -> Response:
+        return run(caller, None, body, headers)
+
+    endpoint = on_existing if addressed else on_new
+    endpoint.__annotations__["body"] = spec.model
+    router.add_api_route(
+        spec.path,
+        endpoint,
+        methods=["POST"],
+        operation_id=spec.name,
+        summary=spec.name.replace("-", " ").capitalize(),
+        description=(spec.handler.__doc__ or "").strip(),
+        status_code=200 if addressed else 201,
+        responses=_PROBLEMS,
+    )
+
+
+class CommandHeaders(BaseModel):
+    idempotency_key: str
+    if_match: str | None
+    case_seen: str | None
+
+
+def command_headers(
+    idempotency_key: Annotated[str, Header(description="1–128 visible characters, new for each command; sent twice, done once")] = "",
+    if_match: Annotated[str | None, Header(description='The version you saw, as in its ETag: "3"')] = None,
+    case_seen: Annotated[str | None, Header(description="What you have seen of the case, as answers say: intake=3,planning=1")] = None,
+) -> CommandHeaders:
+    return CommandHeaders(idempotency_key=idempotency_key, if_match=if_match, case_seen=case_seen)
+
+
+def read_version(if_match: str | None) -> int | None:
+    """The version in an If-Match header; None without one. Raises Invalid for anything but one strong ETag of ours."""
+    if if_match is None:
+        return None
+    if not re.fullmatch(r'"\d{1,9}"', if_match):
+        raise Invalid("The version can't be read.", Fix("If-Match", 'one ETag as you got it, for example "3"'))
+    return int(if_match.strip('"'))
+
+
+def read_seen(case_seen: str | None) -> dict[str, int]:
+    """The places in a Case-Seen header. Raises Invalid where it isn't `owner=number` with commas between."""
+    if not case_seen:
+        return {}
+    if not re.fullmatch(r"[a-z]{1,20}=\d{1,9}(, ?[a-z]{1,20}=\d{1,9}){0,7}", case_seen):
+        raise Invalid("What you have seen can't be read.", Fix("Case-Seen", "as you got it, for example intake=3,planning=1"))
+    return {owner.strip(): int(seq) for owner, seq in (part.split("=") for part in case_seen.split(","))}
+
+
+def _respond(answer: Answer, spec: Spec) -> Response:
+    headers = {}
+    if answer.version is not None:
+        headers["ETag"] = f'"{answer.version}"'
+    if answer.case_seen:
+        headers["Case-Seen"] = ",".join(f"{owner}={seq}" for owner, seq in answer.case_seen.items())
+    if answer.retry_after is not None:
+        headers["Retry-After"] = str(answer.retry_after)
+    if answer.status == HTTPStatus.CREATED and "id" in answer.body:
+        headers["Location"] = f"/api{spec.path}/{answer.body['id']}"
+    media = "application/json" if answer.status < 300 else PROBLEM
+    return JSONResponse(dict(answer.body), answer.status, headers, media)
+
+
+def _refuse(error: Rejected) -> Response:
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(problem(error), error.status, headers, PROBLEM)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Every error leaves as a problem; none echoes what was sent."""
+
+    @app.exception_handler(Rejected)
+    async def rejected(_: HttpRequest, error: Rejected) -> Response:
+        return _refuse(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: HttpRequest, error: RequestValidationError) -> Response:
+        return _refuse(invalid(error.errors()))
+
+    @app.exception_handler(RecursionError)
+    async def too_deep(_: HttpRequest, error: RecursionError) -> Response:
+        return _refuse(Invalid("The body is nested too deeply.", Fix("body", "as the API page describes it")))
+
+    @app.exception_handler(HTTPException)
+    async def other(_: HttpRequest, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        said = {"type": "about:blank", "title": status.phrase, "status": status, "detail": "See /docs for what this service offers."}
+        return JSONResponse(said, status, error.headers, PROBLEM)
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(PoolTimeout)
+    async def away(_: HttpRequest, error: Exception) -> Response:
+        log.warning("database away", error=type(error).__name__)
+        return _refuse(NotYet("The database can't be reached or can't write now. Send it again with the same Idempotency-Key.", retry_after=1))
+
+    @app.exception_handler(Exception)
+    async def broken(_: HttpRequest, error: Exception) -> Response:
+        log.error("request failed", error=type(error).__name__, where=_place(error))
+        said = {"type": "about:blank", "title": "Our mistake", "status": 500, "detail": "Nothing was changed. Tell the operators the time."}
+        return JSONResponse(said, 500, media_type=PROBLEM)
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the innermost frame: enough to find it, and no value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+
+
+def _health(ready: Callable[[], list[str]]) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez")
+    def livez() -> Mapping[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @router.get("/readyz", responses={503: {}})
+    def readyz() -> Response:
+        """Whether it can do its work now, and if not, why."""
+        wrong = ready()
+        return JSONResponse({"status": "not ready" if wrong else "ok", "because": wrong}, 503 if wrong else 200)
+
+    @router.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+__all__ = ["Caller", "build_app", "command_routes", "read_seen", "refusal"]

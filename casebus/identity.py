@@ -1,0 +1,90 @@
+"""Who is asking: a signed token (JWT, EdDSA). Actor, role, agency and region come from it alone."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from casebus.cause import Cause
+from casebus.envelope import Role
+from casebus.errors import Forbidden, Unauthenticated
+
+DEVELOPMENT_ISSUER = "continuum-development"
+AUDIENCE = "continuum"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Principal:
+    """The bearer of a valid token. `reads_only` is the scope "read"."""
+
+    actor: str
+    role: Role
+    agency: str
+    region: str
+    reads_only: bool
+
+    def cause(self) -> Cause:
+        return Cause(agency=self.agency, actor=self.actor, actor_role=self.role, actor_agency=self.agency, region=self.region)
+
+    def may_change(self) -> Cause:
+        """Raises Forbidden for a token that may only read."""
+        if self.reads_only:
+            raise Forbidden("This token may only read. Use one without the scope `read`.")
+        return self.cause()
+
+
+class Verifier:
+    """Checks tokens by the issuer's public key (PEM). In production a token of the development issuer is refused."""
+
+    def __init__(self, public_key: str, *, production: bool) -> None:
+        self._key, self._production = public_key, production
+
+    def principal(self, authorization: str | None) -> Principal:
+        """Raises Unauthenticated, without saying more than what to do."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Send `Authorization: Bearer <token>`; in development `continuum token` makes one.")
+        try:
+            claims = jwt.decode(token, self._key, algorithms=["EdDSA"], audience=AUDIENCE, options={"require": ["sub", "exp", "iss"]})
+            if self._production and claims["iss"] == DEVELOPMENT_ISSUER:
+                raise Unauthenticated("A development token has no standing in production.")
+            return Principal(
+                actor=str(claims["sub"]),
+                role=Role(claims["role"]),
+                agency=str(claims["agency"]),
+                region=str(claims["region"]),
+                reads_only="read" in str(claims.get("scope", "")).split(),
+            )
+        except (jwt.InvalidTokenError, KeyError, ValueError) as error:
+            raise Unauthenticated("The token is not valid or has expired: get a new one.") from error
+
+
+class DevelopmentIssuer:
+    """Makes tokens on a developer's machine. Refuses to exist in production."""
+
+    def __init__(self, private_key: bytes, *, production: bool) -> None:
+        if production:
+            raise RuntimeError("the development issuer does not run with CONTINUUM_ENV=production")
+        self._key = private_key
+
+    def token(self, *, actor: str, role: Role, agency: str, region: str, reads_only: bool = False, hours: float = 24) -> str:
+        """`exp` is in real time, whatever the system time is."""
+        claims = {
+            "iss": DEVELOPMENT_ISSUER,
+            "aud": AUDIENCE,
+            "sub": actor,
+            "role": role,
+            "agency": agency,
+            "region": region,
+            "exp": datetime.now(UTC) + timedelta(hours=hours),
+        }
+        return jwt.encode(claims | ({"scope": "read"} if reads_only else {}), self._key, algorithm="EdDSA")
+
+
+def new_key_pair() -> tuple[bytes, bytes]:
+    """A private and a public key, PEM."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

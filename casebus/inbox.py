@@ -1,0 +1,158 @@
+"""What a track has applied: its place in each partition, and the last case_seq of each case and topic. It shares the handlers' transaction.
+
+Lower or equal is a duplicate, next is applied, higher is a gap: the event is parked, other cases go on, and it is applied when the gap is filled.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection, text
+
+from casebus.errors import BeginAgain
+from casebus.kafka import Record
+
+Key = tuple[str, UUID]
+Partition = tuple[str, int]
+
+
+def pack(headers: list[tuple[str, bytes]]) -> bytes:
+    """Record headers as bytes that PostgreSQL keeps whatever is in them."""
+    return orjson.dumps([[name, value.decode("latin-1")] for name, value in headers])
+
+
+def unpack(packed: bytes) -> list[tuple[str, bytes]]:
+    return [(name, value.encode("latin-1")) for name, value in orjson.loads(packed)]
+
+
+@dataclass(slots=True)
+class Positions:
+    """The locked places of a batch. `pass_` moves over one record, or refuses."""
+
+    connection: Connection
+    schema: str
+    next: dict[Partition, int] = field(default_factory=dict)
+    generation: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def lock(cls, connection: Connection, schema: str, partitions: Iterable[Partition]) -> "Positions":
+        wanted = sorted(set(partitions))
+        rows = connection.execute(
+            text(
+                f"SELECT topic, part, generation, next FROM {schema}.position WHERE (topic, part) IN"
+                " (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:parts AS int[]))) ORDER BY topic, part FOR UPDATE"
+            ),
+            {"topics": [t for t, _ in wanted], "parts": [p for _, p in wanted]},
+        )
+        held = cls(connection, schema)
+        for topic, part, generation, following in rows:
+            held.next[topic, part] = following
+            held.generation[topic] = generation
+        return held
+
+    def reads(self, record: Record, generation: int | None) -> bool:
+        """Whether the record is still to be applied; moves past it. Raises BeginAgain on a hole or in a new generation of the log."""
+        place = record.topic, record.partition
+        if generation is not None and generation > self.generation[record.topic]:
+            raise BeginAgain(f"{record.topic} is in generation {generation}", record.topic, generation)
+        if record.offset < self.next[place]:
+            return False
+        if record.offset > self.next[place]:
+            raise BeginAgain(f"{record.topic}/{record.partition}: applied to {self.next[place]}, got {record.offset}")
+        self.next[place] = record.offset + 1
+        return True
+
+    def save(self) -> None:
+        order = sorted(self.next)
+        self.connection.execute(
+            text(
+                f"UPDATE {self.schema}.position p SET next = n.next FROM unnest(CAST(:topics AS text[]), CAST(:parts AS int[]),"
+                " CAST(:nexts AS bigint[])) AS n (topic, part, next) WHERE p.topic = n.topic AND p.part = n.part"
+            ),
+            {"topics": [t for t, _ in order], "parts": [p for _, p in order], "nexts": [self.next[place] for place in order]},
+        )
+
+
+def enter_generation(connection: Connection, schema: str, topic: str, generation: int) -> None:
+    """The topic's log is a new one: read it from its beginning; the inbox drops what was applied from the old one."""
+    connection.execute(
+        text(f"UPDATE {schema}.position SET generation = :generation, next = 0 WHERE topic = :topic AND generation < :generation"),
+        {"topic": topic, "generation": generation},
+    )
+
+
+@dataclass(slots=True)
+class Seen:
+    """The last case_seq applied, and what is parked, of a batch's cases."""
+
+    connection: Connection
+    schema: str
+    last: dict[Key, int] = field(default_factory=dict)
+    parked: dict[Key, dict[int, Record]] = field(default_factory=dict)
+    _moved: set[Key] = field(default_factory=set)
+    _new: dict[tuple[str, UUID, int], Record] = field(default_factory=dict)
+    _taken: set[tuple[str, UUID, int]] = field(default_factory=set)
+
+    @classmethod
+    def load(cls, connection: Connection, schema: str, keys: Iterable[Key]) -> "Seen":
+        wanted = sorted(set(keys))
+        values = {"topics": [t for t, _ in wanted], "subjects": [s for _, s in wanted]}
+        among = "(topic, subject) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[])))"
+        seen = cls(connection, schema)
+        for topic, subject, seq in connection.execute(text(f"SELECT topic, subject, seq FROM {schema}.inbox WHERE {among}"), values):
+            seen.last[topic, subject] = seq
+        rows = connection.execute(
+            text(f"SELECT topic, subject, seq, part, log_offset, value, headers FROM {schema}.parked WHERE {among}"), values
+        )
+        for topic, subject, seq, part, offset, value, headers in rows:
+            record = Record(topic, part, offset, str(subject).encode(), value, unpack(headers))
+            seen.parked.setdefault((topic, subject), {})[seq] = record
+        return seen
+
+    def is_next(self, key: Key, seq: int) -> bool:
+        return seq == self.last.get(key, 0) + 1
+
+    def is_old(self, key: Key, seq: int) -> bool:
+        return seq <= self.last.get(key, 0)
+
+    def applied(self, key: Key, seq: int) -> Record | None:
+        """Move to `seq`; the parked event that follows it, if there is one, is taken out and is now next."""
+        self.last[key] = seq
+        self._moved.add(key)
+        following = self.parked.get(key, {}).pop(seq + 1, None)
+        if following is not None and self._new.pop((*key, seq + 1), None) is None:
+            self._taken.add((*key, seq + 1))
+        return following
+
+    def park(self, key: Key, seq: int, record: Record) -> None:
+        if seq not in self.parked.setdefault(key, {}):
+            self.parked[key][seq] = record
+            self._new[*key, seq] = record
+
+    def save(self) -> None:
+        moved, new, taken = sorted(self._moved), sorted(self._new), sorted(self._taken)
+        if moved:
+            self.connection.execute(
+                text(
+                    f"INSERT INTO {self.schema}.inbox (topic, subject, seq) SELECT * FROM"
+                    " unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[]), CAST(:seqs AS int[]))"
+                    " ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq"
+                ),
+                {"topics": [t for t, _ in moved], "subjects": [s for _, s in moved], "seqs": [self.last[key] for key in moved]},
+            )
+        for topic, subject, seq in new:
+            record = self._new[topic, subject, seq]
+            self.connection.execute(
+                text(
+                    f"INSERT INTO {self.schema}.parked (topic, subject, seq, part, log_offset, value, headers)"
+                    " VALUES (:topic, :subject, :seq, :part, :offset, :value, :headers) ON CONFLICT DO NOTHING"
+                ),
+                {"topic": topic, "subject": subject, "seq": seq, "part": record.partition, "offset": record.offset}
+                | {"value": record.value, "headers": pack(record.headers)},
+            )
+        for topic, subject, seq in taken:
+            self.connection.execute(
+                text(f"DELETE FROM {self.schema}.parked WHERE topic = :topic AND subject = :subject AND seq = :seq"),
+                {"topic": topic, "subject": subject, "seq": seq},
+            )

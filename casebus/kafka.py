@@ -1,0 +1,218 @@
+"""Kafka as the bus uses it: a log to append to with receipts, and a reader that starts where our own database says.
+
+librdkafka's defaults are not ours: idempotent, acks=all, murmur2 (else keys land elsewhere than Java's and Faust's), no automatic offsets.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from casebus.envelope import Headers
+from casebus.errors import LogBroken
+
+SEND_SECONDS = 4.0
+"""How long a batch may wait for its answers: less than the relay's session may idle (5 s), so a stuck broker never costs it its claim unseen."""
+ASK_SECONDS = 10.0
+
+_client_log = logging.getLogger("continuum.kafka")
+
+
+class SendFailed(Exception):
+    """Not everything was acknowledged; what is unpublished is sent again by a new producer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where the broker put a record."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it lies in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+class Log:
+    """The writing side. A Log that failed fatally is closed and made again."""
+
+    def __init__(self, bootstrap: str) -> None:
+        common: dict[str, Any] = {"bootstrap.servers": bootstrap, "logger": _client_log}
+        self._admin = AdminClient(common)
+        self._bootstrap = bootstrap
+        self._producer = Producer(
+            common
+            | {
+                "enable.idempotence": True,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "linger.ms": 2,
+                "compression.type": "lz4",
+                "message.timeout.ms": 60_000,
+                "message.max.bytes": 1_000_000,
+            }
+        )
+
+    def topic_id(self, topic: str) -> str:
+        """The identity of the topic: another one under the same name has another. KafkaException where there is none."""
+        found = self._admin.describe_topics(TopicCollection([topic]), request_timeout=ASK_SECONDS)[topic].result()
+        return str(found.topic_id)
+
+    def ends(self, topic: str) -> list[int]:
+        """The next offset of each partition."""
+        return [end for _, end in self.bounds(topic)]
+
+    def bounds(self, topic: str) -> list[tuple[int, int]]:
+        """The first and the next offset of each partition."""
+        probe = Consumer({"bootstrap.servers": self._bootstrap, "group.id": "continuum-probe", "logger": _client_log})
+        try:
+            partitions = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic].partitions
+            return [probe.get_watermark_offsets(TopicPartition(topic, p), timeout=ASK_SECONDS) for p in sorted(partitions)]
+        finally:
+            probe.close()
+
+    def send(self, records: Iterable[tuple[str, bytes, bytes, Headers]]) -> list[Receipt]:
+        """Send and wait; the receipts of what was acknowledged in time, in any order. Raises SendFailed when the producer is beyond use."""
+        receipts: list[Receipt] = []
+
+        def answered(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                receipts.append(Receipt(str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)))
+
+        try:
+            for topic, key, value, headers in records:
+                self._producer.produce(topic, value, key, headers=headers, on_delivery=answered)
+        except (BufferError, KafkaException) as error:
+            raise SendFailed(str(error)) from error
+        self._producer.flush(SEND_SECONDS)
+        return [self._placed(receipt) for receipt in receipts]
+
+    def _placed(self, receipt: Receipt) -> Receipt:
+        """A retry that the broker had stored already is acknowledged without an offset: the partition's end stands for it."""
+        if receipt.offset >= 0:
+            return receipt
+        return Receipt(receipt.topic, receipt.partition, self.ends(receipt.topic)[receipt.partition] - 1)
+
+    def send_soon(self, topic: str, key: bytes, value: bytes) -> None:
+        """Send without waiting: for statements, of which the next one says more."""
+        try:
+            self._producer.produce(topic, value, key)
+            self._producer.poll(0)
+        except (BufferError, KafkaException) as error:
+            raise SendFailed(str(error)) from error
+
+    def close(self) -> None:
+        """Drop what was not acknowledged; it is still in the outbox."""
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+
+Place = Callable[[Sequence[tuple[str, int]]], dict[tuple[str, int], int]]
+"""Where to begin in each (topic, partition), by what our database has applied."""
+
+
+class Reader:
+    """The reading side of one track: a group member that begins where `place` says, never where the group does."""
+
+    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], place: Place) -> None:
+        self._place = place
+        self._consumer = Consumer(_reading(bootstrap, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000})
+        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=_revoked)
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        begin = self._place([(p.topic, p.partition) for p in partitions])
+        for partition in partitions:
+            partition.offset = begin[partition.topic, partition.partition]
+        consumer.incremental_assign(partitions)
+
+    def batch(self, limit: int, seconds: float) -> list[Record]:
+        """What is there, up to `limit`; waits for the first record only. Raises LogBroken where records are gone that were never read."""
+        first = self._consumer.poll(seconds)
+        if first is None:
+            return []
+        return [record for record in map(_record, [first, *self._consumer.consume(limit - 1, 0)]) if record is not None]
+
+    def assigned(self) -> list[tuple[str, int]]:
+        return [(p.topic, p.partition) for p in self._consumer.assignment()]
+
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """The first and the next offset."""
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_SECONDS)
+        return low, high
+
+    def seek(self) -> None:
+        """Go back, or on, to what the database says now."""
+        for (topic, partition), offset in self._place(self.assigned()).items():
+            self._consumer.seek(TopicPartition(topic, partition, offset))
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+class WholeTopics:
+    """Every record of a few small topics from their beginning, without a group: for watermarks."""
+
+    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+        self._consumer = Consumer(_reading(bootstrap, "continuum-watermarks"))
+        self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in topics])
+
+    def batch(self, limit: int, seconds: float) -> list[Record]:
+        first = self._consumer.poll(seconds)
+        if first is None:
+            return []
+        return [record for record in map(_record, [first, *self._consumer.consume(limit - 1, 0)]) if record is not None]
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _reading(bootstrap: str, group: str) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": bootstrap,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "fetch.message.max.bytes": 1_048_576,
+        "logger": _client_log,
+    }
+
+
+def _revoked(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    consumer.incremental_unassign(partitions)
+
+
+def _record(message: Message) -> Record | None:
+    error = message.error()
+    if error is None:
+        place = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
+        return Record(*place, _bytes(message.key()), _bytes(message.value()), _headers(message))
+    if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+        raise LogBroken(f"{message.topic()}/{message.partition()} no longer has what comes next: run `continuum rebuild` or `continuum reseed`")
+    if error.fatal():
+        raise KafkaException(error)
+    _client_log.warning("the broker said %s; the client goes on", error.name())
+    return None
+
+
+def _headers(message: Message) -> list[tuple[str, bytes]]:
+    given = message.headers() or []
+    pairs = given.items() if isinstance(given, dict) else given
+    return [(name, _bytes(value) or b"") for name, value in pairs]
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value

@@ -1,0 +1,149 @@
+"""The relay of one service: outbox → Kafka, and the statements that say how far (docs/architecture.md, "Caught up, exactly").
+
+A statement (owner, generation, T, next) says: every event recorded before T is in the owner's case topic of that generation, below next[p] in
+partition p. A barrier (T, b) is the clock's floor, committed, and a transaction number taken after that. Whoever has a number ≥ b reads the clock
+after the floor was set, so records ≥ T; whoever has a smaller one is over as soon as a snapshot's xmin ≥ b. Nothing else is assumed.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, text
+
+from casebus import outbox
+from casebus.codec import Codec
+from casebus.contracts.casebus import Watermark
+from casebus.envelope import to_headers
+from casebus.errors import LogBroken
+from casebus.kafka import Log, Receipt, SendFailed
+from casebus.topics import Topic
+
+BATCH = 1000
+LOCK = 7_310_001
+"""The advisory lock of a database's one relay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What of one topic is in Kafka: after `next[p]` nothing of ours stands in partition p."""
+
+    topic: str
+    generation: int
+    topic_id: str
+    next: tuple[int, ...]
+
+    def after(self, receipts: list[Receipt]) -> "Stream":
+        """Raises LogBroken where the broker acknowledged at a place that was ours before: the log is not the one we knew."""
+        ends = list(self.next)
+        for receipt in receipts:
+            if receipt.offset < self.next[receipt.partition]:
+                raise LogBroken(f"{self.topic}/{receipt.partition} went back to offset {receipt.offset}: run `continuum reseed`")
+            ends[receipt.partition] = max(ends[receipt.partition], receipt.offset + 1)
+        return replace(self, next=tuple(ends))
+
+
+class Relay:
+    """One at a time per database (advisory lock). Lives as long as its session: a lost session means a new Relay, new barriers, a new producer."""
+
+    def __init__(self, connection: Connection, log: Log, topics: dict[str, Topic], owner: str, codec: Codec) -> None:
+        self._connection, self._log, self._codec, self._owner = connection, log, codec, owner
+        self._case_topic = f"{owner}.case.v1"
+        self._barriers: deque[tuple[datetime, int]] = deque()
+        self._streams = {name: self._begin(topic) for name, topic in topics.items()}
+
+    def _begin(self, topic: Topic) -> Stream:
+        """The stream as the database knows it, refused where the broker's topic is another one or shorter than what it acknowledged."""
+        identity = self._log.topic_id(topic.name)
+        found = self._connection.execute(text("SELECT topic, generation, topic_id, next FROM own.stream WHERE topic = :t"), {"t": topic.name}).first()
+        if found is None:
+            stream = Stream(topic.name, 1, identity, (0,) * topic.partitions)
+            self._connection.execute(
+                text("INSERT INTO own.stream (topic, generation, topic_id, next) VALUES (:t, 1, :i, CAST(:n AS bigint[]))"),
+                {"t": topic.name, "i": identity, "n": list(stream.next)},
+            )
+            self._connection.commit()
+            return stream
+        self._connection.commit()
+        stream = Stream(found.topic, found.generation, found.topic_id, tuple(found.next))
+        shorter = any(end < known for end, known in zip(self._log.ends(topic.name), stream.next, strict=True))
+        if stream.topic_id != identity or shorter:
+            raise LogBroken(f"{topic.name} is another topic, or shorter than what it acknowledged: run `continuum reseed`")
+        return stream
+
+    def barrier(self) -> None:
+        """Promise that nothing will be recorded below T any more, and remember by which transaction number that holds."""
+        moment = self._connection.execute(text("UPDATE own.timebase SET floor = own.system_time() RETURNING floor")).scalar_one()
+        self._connection.commit()
+        number = self._connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one()
+        self._connection.commit()
+        self._barriers.append((moment, number))
+
+    def drain(self) -> int:
+        """Send to the end of the outbox as one snapshot saw it, then state the newest barrier that this proves. Returns the events sent."""
+        xmin, top = self._connection.execute(
+            text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.outbox)")
+        ).one()
+        self._connection.commit()
+        sent = 0
+        while top is not None:
+            rows = outbox.unpublished(self._connection, top, BATCH)
+            self._connection.commit()
+            if rows:
+                self._publish(rows)
+            sent += len(rows)
+            if len(rows) < BATCH:
+                break
+        self._state(xmin)
+        return sent
+
+    def _state(self, xmin: int) -> None:
+        moment = None
+        while self._barriers and self._barriers[0][1] <= xmin:
+            moment = self._barriers.popleft()[0]
+        if moment is not None:
+            stream = self._streams[self._case_topic]
+            statement = Watermark(owner=self._owner, generation=stream.generation, recorded_before=moment, next=stream.next)
+            self._log.send_soon(f"{self._owner}.watermark.v1", self._owner.encode(), self._codec.encode(statement))
+
+    def _publish(self, rows: list[outbox.Row]) -> None:
+        """Send a batch, wait for every answer, then mark the rows together with the next offsets. What fails is sent again by the next Relay."""
+        streams = self._streams
+        receipts = self._log.send(
+            [(r.topic, str(r.subject).encode(), r.value, to_headers(r.envelope(streams[r.topic].generation))) for r in rows]
+        )
+        if len(receipts) < len(rows):
+            raise SendFailed(f"{len(rows) - len(receipts)} of {len(rows)} events were not acknowledged")
+        for name in {r.topic for r in rows}:
+            streams[name] = streams[name].after([receipt for receipt in receipts if receipt.topic == name])
+            self._connection.execute(
+                text("UPDATE own.stream SET next = CAST(:n AS bigint[]) WHERE topic = :t"), {"n": list(streams[name].next), "t": name}
+            )
+        self._connection.execute(
+            text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": [r.id for r in rows]}
+        )
+        self._connection.commit()
+
+
+def claim(connection: Connection) -> bool:
+    """Whether this session is now the database's one relay. A frozen relay's session ends after 5 s idle, and with it its claim."""
+    connection.execute(text("SET idle_session_timeout = '5s'"))
+    connection.execute(text("SET idle_in_transaction_session_timeout = '5s'"))
+    held: bool = connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar_one()
+    connection.commit()
+    return held
+
+
+def reseed(engine: Engine, log: Log, topics: dict[str, Topic]) -> int:
+    """After a log was lost or shortened: a new generation, and everything again. Readers begin at zero; their inbox drops what they had.
+
+    Run it with the service's relay stopped or waiting; returns how many events will be sent again.
+    """
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        for name, topic in topics.items():
+            connection.execute(
+                text("UPDATE own.stream SET generation = generation + 1, topic_id = :i, next = CAST(:n AS bigint[]) WHERE topic = :t"),
+                {"i": log.topic_id(name), "n": log.ends(name), "t": name},
+            )
+        return connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL")).rowcount

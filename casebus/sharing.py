@@ -1,0 +1,81 @@
+"""A service's own copy of who takes part in a case, from intake's events. It decides access; a consumer of intake keeps it in `copy.sharing`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from uuid import UUID
+
+from casebus.access import Standing
+from casebus.contracts import intake
+from casebus.event import Event
+from casebus.shelf import Holds
+
+TABLE = "copy.sharing"
+DDL = "CREATE TABLE copy.sharing (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sharing:
+    """Who shares one case. `asked` are invited agencies; what a referral offers is added by the service that knows it."""
+
+    id: UUID
+    version: int = 0
+    region: str = ""
+    lead: str = ""
+    lead_epoch: int = 0
+    active: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
+
+    def standing(self, also_asked: frozenset[str] = frozenset()) -> Standing:
+        return Standing(
+            case_id=self.id,
+            region=self.region,
+            lead=self.lead,
+            lead_epoch=self.lead_epoch,
+            active=self.active,
+            asked=self.asked | also_asked,
+        )
+
+
+class KeepsSharing(Protocol):
+    """A Work that has the copy."""
+
+    @property
+    def sharing(self) -> Holds[Sharing]: ...
+
+
+def note_sharing(event: Any, work: KeepsSharing) -> None:
+    """Every event of intake about who takes part changes the copy. One topic, so they come in order."""
+    known = work.sharing.get(event.case_id) or Sharing(id=event.case_id)
+    work.sharing.put(replace(_after(known, event), version=known.version + 1))
+
+
+def _after(known: Sharing, event: Event) -> Sharing:
+    match event:
+        case intake.CaseReceived():
+            return replace(known, region=event.region, lead=event.agency, active=known.active | {event.agency})
+        case intake.AgencyInvited():
+            return replace(known, asked=known.asked | {event.agency})
+        case intake.AgencyJoined():
+            return replace(known, active=known.active | {event.agency}, asked=known.asked - {event.agency})
+        case intake.AgencyDeclinedInvitation():
+            return replace(known, asked=known.asked - {event.agency})
+        case intake.AgencyLeft():
+            return replace(known, active=known.active - {event.agency})
+        case intake.LeadHandedOver():
+            return replace(known, lead=event.to_agency, lead_epoch=event.lead_epoch, active=known.active | {event.to_agency})
+        case _:
+            return known
+
+
+SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = {
+    kind: note_sharing
+    for kind in (
+        intake.CaseReceived,
+        intake.AgencyInvited,
+        intake.AgencyJoined,
+        intake.AgencyDeclinedInvitation,
+        intake.AgencyLeft,
+        intake.LeadHandedOver,
+    )
+}

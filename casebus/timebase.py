@@ -1,0 +1,28 @@
+"""System time: the time in which duties, grace and ladders are counted. Everything technical (timeouts, tokens, retries) is in real time.
+
+In production it is the real time. A demo or a test steps it, in every database, as the database's owner: a service's role may not.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+
+def system_time(connection: Connection) -> datetime:
+    """The database's system time, aware, in UTC."""
+    found: datetime = connection.execute(text("SELECT own.system_time()")).scalar_one()
+    return found
+
+
+def step_to(connection: Connection, moment: datetime) -> None:
+    """Let system time go on from `moment`, at its natural rate. It never goes back below the floor that was already promised to readers.
+
+    Needs the rights of the database's owner; refused by PostgreSQL for the service's role.
+    """
+    connection.execute(text("UPDATE own.timebase SET base = :moment, since = clock_timestamp()"), {"moment": moment})
+
+
+def floor(connection: Connection) -> datetime | None:
+    """The greatest moment below which nothing will be recorded any more; None before the first barrier."""
+    found: datetime | None = connection.execute(text("SELECT nullif(floor, '-infinity') FROM own.timebase")).scalar_one()
+    return found

@@ -1,0 +1,167 @@
+"""A track: one stream of subscriptions of a service, applied exactly once in effect.
+
+A service has two. COPIES keep what it needs of others (schema `copy`, dropped and rebuilt at will); REACTIONS are what it does (schema `own`, run
+once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats no act.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from casebus import quarantine
+from casebus.cause import of_event
+from casebus.codec import Codec, Undecodable
+from casebus.envelope import Envelope, InvalidEnvelope, from_headers
+from casebus.errors import InvalidEvent
+from casebus.event import Event
+from casebus.inbox import Positions, Seen
+from casebus.kafka import Record
+from casebus.work import Received, Work
+
+W = TypeVar("W", bound=Work)
+Handler = Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A record that was read: an envelope, its event (None where nobody here handles the type), or the reason why not."""
+
+    record: Record
+    envelope: Envelope | None = None
+    event: Event | None = None
+    fault: str | None = None
+
+    @property
+    def key(self) -> tuple[str, UUID] | None:
+        return (self.record.topic, self.envelope.subject) if self.envelope else None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a batch."""
+
+    applied: int = 0
+    duplicates: int = 0
+    parked: int = 0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """`handlers` by event type; `make_work` gives the service's Work on a connection."""
+
+    service: str
+    schema: str
+    topics: Mapping[str, int]
+    """Each topic with its number of partitions."""
+    handlers: Mapping[type[Event], Handler]
+    make_work: Callable[[Connection], Work]
+    codec: Codec
+
+    @property
+    def group(self) -> str:
+        return f"{self.service}.{'reactions' if self.schema == 'own' else 'copies'}"
+
+    def prepare(self, connection: Connection) -> None:
+        """Give every partition a position row; those that exist keep theirs."""
+        places = [(topic, part) for topic, parts in sorted(self.topics.items()) for part in range(parts)]
+        connection.execute(
+            text(
+                f"INSERT INTO {self.schema}.position (topic, part) SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:parts AS int[]))"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"topics": [t for t, _ in places], "parts": [p for _, p in places]},
+        )
+
+    def parse(self, record: Record) -> Parsed:
+        """Read headers and value. A type nobody here handles is passed over unread, but counted in its case's sequence."""
+        try:
+            envelope = from_headers(record.headers, topic=record.topic, key=record.key)
+        except InvalidEnvelope as error:
+            return Parsed(record, fault=str(error))
+        try:
+            event = self.codec.decode(record.value or b"")
+        except Undecodable as error:
+            return Parsed(record, envelope, fault=str(error))
+        if event.TYPE != envelope.type or event.subject != envelope.subject or event.TOPIC != record.topic:
+            return Parsed(record, envelope, fault="the value is not what its headers, key and topic say")
+        return Parsed(record, envelope, event)
+
+    def apply(self, engine: Engine, records: Sequence[Record]) -> Tally:
+        """One transaction: positions, inbox, the handlers' changes and events, or nothing at all."""
+        parsed = [self.parse(record) for record in records]
+        with engine.begin() as connection:
+            positions = Positions.lock(connection, self.schema, [(p.record.topic, p.record.partition) for p in parsed])
+            fresh = [p for p in parsed if positions.reads(p.record, p.envelope.generation if p.envelope else None)]
+            tally = self.handle(connection, fresh)
+            positions.save()
+        return tally
+
+    def handle(self, connection: Connection, parsed: Sequence[Parsed]) -> Tally:
+        """Apply what is next of its case, drop what is old, park what comes too early, quarantine what can't be applied."""
+        tally = Tally()
+        if not parsed:
+            return tally
+        seen = Seen.load(connection, self.schema, [p.key for p in parsed if p.key is not None])
+        work = self.make_work(connection)
+        work.load({p.envelope.subject for p in parsed if p.envelope is not None})
+        for each in parsed:
+            self._settle(connection, each, seen, work, tally)
+        work.save()
+        seen.save()
+        return tally
+
+    def _settle(self, connection: Connection, first: Parsed, seen: Seen, work: Work, tally: Tally) -> None:
+        """One record, and then every parked one that it lets follow."""
+        each: Parsed | None = first
+        while each is not None:
+            envelope, key = each.envelope, each.key
+            if envelope is None or key is None:
+                return self._refuse(connection, each, each.fault or "no envelope", tally)
+            if seen.is_old(key, envelope.case_seq):
+                tally.duplicates += 1
+                return None
+            if not seen.is_next(key, envelope.case_seq):
+                seen.park(key, envelope.case_seq, each.record)
+                tally.parked += 1
+                return None
+            fault = each.fault or self._run(each, work)
+            if fault is not None:
+                return self._refuse(connection, each, fault, tally)
+            tally.applied += 1
+            following = seen.applied(key, envelope.case_seq)
+            each = self.parse(following) if following else None
+        return None
+
+    def _run(self, each: Parsed, work: Work) -> str | None:
+        """Call the handler, if there is one. Returns why the event is invalid, with its changes taken back."""
+        assert each.envelope is not None and each.event is not None  # noqa: S101  # narrowed by _settle
+        handler = self.handlers.get(type(each.event))
+        if handler is None:
+            return None
+        work.received = Received(each.envelope, each.record.value or b"")
+        work.cause = of_event(each.envelope, self.service)
+        work.mark()
+        try:
+            handler(each.event, work)
+        except InvalidEvent as error:
+            work.undo()
+            return str(error)
+        return None
+
+    def _refuse(self, connection: Connection, each: Parsed, reason: str, tally: Tally) -> None:
+        envelope = each.envelope
+        subject, seq, kind = (envelope.subject, envelope.case_seq, envelope.type) if envelope else (_subject(each.record), None, None)
+        quarantine.put(connection, self.schema, each.record, reason, subject, seq, kind)
+        tally.quarantined += 1
+
+
+def _subject(record: Record) -> UUID | None:
+    """The case that a record without a readable envelope is about, by its key."""
+    try:
+        return UUID((record.key or b"").decode("ascii"))
+    except ValueError:
+        return None

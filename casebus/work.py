@@ -1,0 +1,103 @@
+"""The transaction that a handler works in: a batch's aggregates loaded before it, saved after it, with the events that they caused."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from casebus import outbox
+from casebus.access import Standing
+from casebus.cause import Cause
+from casebus.codec import Codec
+from casebus.envelope import Envelope
+from casebus.event import Event
+from casebus.shelf import Aggregate, Shelf
+from casebus.timebase import system_time
+
+A = TypeVar("A", bound=Aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event and why it happened, until the database gives it its place."""
+
+    event: Event
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The event in hand as it came from the log."""
+
+    envelope: Envelope
+    value: bytes
+
+
+class Work:
+    """Each service's storage derives its own, with its shelves, and says how to load them.
+
+    `now` is the system time at the start; `cause` is set before each handler is called. A handler never commits and never touches Kafka.
+    """
+
+    cause: Cause
+    received: Received
+
+    def __init__(self, connection: Connection, codec: Codec) -> None:
+        self.connection = connection
+        self.now: datetime = system_time(connection)
+        self._codec = codec
+        self._drafts: list[Draft] = []
+        self._marked = 0
+        self._shelves: list[Shelf[Aggregate]] = []
+
+    def shelf(self, table: str, kind: type[A]) -> Shelf[A]:
+        """A set of aggregates that is saved with this work."""
+        made = Shelf(self.connection, table, kind)
+        self._shelves.append(made)  # type: ignore[arg-type]  # a list of shelves of any aggregate
+        return made
+
+    def load(self, ids: Collection[UUID]) -> None:
+        """Load what these ids (of cases, or of what the service owns) need, as sets."""
+        raise NotImplementedError
+
+    def standing(self, aggregate: UUID) -> Standing | None:
+        """Who takes part in the case that this id belongs to, or None where it isn't known."""
+        raise NotImplementedError
+
+    def version(self, aggregate: UUID) -> int | None:
+        """The version of the aggregate a command addresses, None where there is none."""
+        raise NotImplementedError
+
+    def emit(self, event: Event) -> None:
+        """State the event, in this transaction, in the order of calls."""
+        self._drafts.append(Draft(event, self.cause))
+
+    @property
+    def effective(self) -> datetime:
+        """When what is done now takes effect: the moment it happened, if the cause names one, else now."""
+        return self.cause.occurred_at or self.now
+
+    def mark(self) -> None:
+        """What follows is one command: `undo` takes it back alone."""
+        self._marked = len(self._drafts)
+        for each in self._shelves:
+            each.mark()
+
+    def undo(self) -> None:
+        del self._drafts[self._marked :]
+        for each in self._shelves:
+            each.undo()
+
+    def stated(self) -> list[UUID]:
+        """The subjects of the events stated since the mark."""
+        return [draft.event.subject for draft in self._drafts[self._marked :]]
+
+    def save(self) -> dict[UUID, int]:
+        """Write everything; the last case_seq of each subject that an event was stated about."""
+        for each in self._shelves:
+            each.save()
+        drafts, self._drafts = self._drafts, []
+        return outbox.append(self.connection, [(d.event, d.cause) for d in drafts], self._codec)

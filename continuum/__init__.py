@@ -1,0 +1,1 @@
+"""The command line, the local runtime and the imports: what drives the services from outside, and none of them."""

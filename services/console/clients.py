@@ -1,0 +1,258 @@
+"""Monitoring's reading API and the stream's trend, as typed answers or one of three errors."""
+
+from collections.abc import Generator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import httpx
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Trouble(StrEnum):
+    """Why there is no answer; each has its own advice on the page."""
+
+    UNREACHABLE = "UNREACHABLE"  # nobody answers, or answers that it can't now
+    TOKEN = "TOKEN"  # noqa: S105 - the name of a trouble: the token is missing, expired or refused
+    UNREADABLE = "UNREADABLE"  # it answers something else than the API promises
+
+
+class NoAnswer(Exception):
+    """A service gave no usable answer; `trouble` says which kind."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.value)
+        self.trouble = trouble
+
+
+class NotThere(Exception):
+    """Monitoring has no such case or list, or this token may not see it."""
+
+
+class Wire(BaseModel):
+    """Part of an answer: immutable; what we don't know yet is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CaseCell(Wire):
+    holder: str
+    stage: str
+    count: int
+
+
+class FlowCell(Wire):
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    count: int
+
+
+class AlertCell(Wire):
+    rung: str
+    age: str
+    count: int
+
+
+class RuleCount(Wire):
+    rule: str
+    open: int
+    raised: int
+
+
+class CaseCount(Wire):
+    total: int
+    cells: tuple[CaseCell, ...]
+
+
+class FlowCount(Wire):
+    total: int
+    cells: tuple[FlowCell, ...]
+
+
+class AlertCount(Wire):
+    total: int
+    raised: int
+    escalated: int
+    cells: tuple[AlertCell, ...]
+    by_rule: tuple[RuleCount, ...]
+
+
+class FollowUps(Wire):
+    done: int
+    missed: int
+    made_up: int
+
+
+class Blind(Wire):
+    owner: str
+    since: AwareDatetime
+
+
+class Board(Wire):
+    """GET /api/board: every number of the page, counted at one moment. `at` is system time."""
+
+    at: AwareDatetime
+    watermark: AwareDatetime | None
+    cases: CaseCount
+    flow: FlowCount
+    alerts: AlertCount
+    follow_ups: FollowUps
+    blind: tuple[Blind, ...]
+    held: int
+    note: str | None = None
+
+
+class CaseItem(Wire):
+    case_id: UUID
+    holder: str
+    lead: str
+    stage: str
+    priority: str | None
+    since: AwareDatetime
+    open_alerts: int
+
+
+class HandOffItem(Wire):
+    case_id: UUID
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    at: AwareDatetime
+
+
+class AlertItem(Wire):
+    alert_id: UUID
+    case_id: UUID
+    rule: str
+    state: str
+    rung: str
+    target_agency: str
+    due_at: AwareDatetime
+    raised_at: AwareDatetime
+
+
+class Entry(Wire):
+    """One event on a case's timeline."""
+
+    occurred_at: AwareDatetime
+    recorded_at: AwareDatetime
+    owner: str
+    type: str
+    agency: str
+    origin: str
+    case_seq: int
+
+
+class Listing(Wire, Generic[Item]):
+    """One page of a list; `next` asks for the page after it, None at the end."""
+
+    total: int
+    items: tuple[Item, ...]
+    next: str | None
+
+
+class Timeline(Wire):
+    items: tuple[Entry, ...]
+
+
+class Window(Wire):
+    start: AwareDatetime
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    count: int
+
+
+class Trend(Wire):
+    """The stream's windows over the flow, by length: an estimate, never to be added to the board's numbers."""
+
+    at: datetime
+    windows: Mapping[str, tuple[Window, ...]]
+
+
+class FileToken(httpx.Auth):
+    """Sends the token that the file holds at that moment, so that a new one needs no restart."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the bearer token; raises NoAnswer when the file can't be read."""
+        try:
+            token = self._path.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            raise NoAnswer(Trouble.TOKEN) from None
+        request.headers["Authorization"] = f"Bearer {token}"
+        yield request
+
+
+class Monitoring:
+    """Monitoring's API. Every method raises NoAnswer; the lists raise NotThere too."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+        self._last: tuple[str, Board] | None = None
+
+    def board(self) -> Board:
+        """The board; the same object as before while it has not changed. One caller at a time."""
+        known = {"If-None-Match": self._last[0]} if self._last else {}
+        response = _get(self._http, "/api/board", headers=known)
+        if response.status_code == httpx.codes.NOT_MODIFIED and self._last:
+            return self._last[1]
+        board = _read(Board, response)
+        etag = response.headers.get("ETag")
+        self._last = (etag, board) if etag else None
+        return board
+
+    def cases(self, filters: Mapping[str, str]) -> Listing[CaseItem]:
+        """Open cases by `holder` and `stage`."""
+        return _read(Listing[CaseItem], _get(self._http, "/api/cases", params=filters))
+
+    def hand_offs(self, filters: Mapping[str, str]) -> Listing[HandOffItem]:
+        """Hand-offs by `from` and `to`."""
+        return _read(Listing[HandOffItem], _get(self._http, "/api/hand-offs", params=filters))
+
+    def alerts(self, filters: Mapping[str, str]) -> Listing[AlertItem]:
+        """Open alerts by `rung`, `age` and `rule`."""
+        return _read(Listing[AlertItem], _get(self._http, "/api/alerts", params=filters))
+
+    def timeline(self, case_id: UUID) -> Timeline:
+        """What happened to a case, from all owners."""
+        return _read(Timeline, _get(self._http, f"/api/cases/{case_id}/timeline"))
+
+
+class Stream:
+    """The Faust worker's pages."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def trend(self) -> Trend:
+        """The windows as they are now; raises NoAnswer."""
+        return _read(Trend, _get(self._http, "/flow/trend/"))
+
+
+def _get(
+    http: httpx.Client, path: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    try:
+        response = http.get(path, params=params, headers=headers)
+    except httpx.TransportError:
+        raise NoAnswer(Trouble.UNREACHABLE) from None
+    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise NoAnswer(Trouble.TOKEN)
+    if response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.NOT_FOUND, httpx.codes.UNPROCESSABLE_ENTITY):
+        raise NotThere
+    if response.is_server_error:
+        raise NoAnswer(Trouble.UNREACHABLE)
+    return response
+
+
+def _read(model: type[Model], response: httpx.Response) -> Model:
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError:
+        raise NoAnswer(Trouble.UNREADABLE) from None

@@ -1,0 +1,1 @@
+"""Intake: cases until they are opened, who takes part in them, and who leads."""

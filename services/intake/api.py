@@ -1,0 +1,103 @@
+"""Intake's routes: its commands, and what may be read."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import Connection
+
+from casebus.access import Act, authorise
+from casebus.commands import Desk, Spec, Target
+from casebus.errors import Absent
+from casebus.http import Caller
+from services.intake import commands as asked
+from services.intake import handlers
+from services.intake.domain import Case
+from services.intake.storage import Work, case_by_reference
+
+
+def view(case: Case) -> dict[str, Any]:
+    """A case as its participants read it."""
+    return {
+        "id": str(case.id),
+        "case_id": str(case.id),
+        "version": case.version,
+        "state": case.state,
+        "region": case.region,
+        "lead": case.lead,
+        "lead_epoch": case.lead_epoch,
+        "proposed_lead": case.proposed_lead,
+        "priority": case.priority,
+        "agencies": [{"agency": a, "role": part.role, "state": part.state} for a, part in sorted(case.parts.items())],
+    }
+
+
+def specs() -> dict[str, Spec]:
+    """Every command of intake, by its name."""
+    one = "/cases/{id}"
+    told = [
+        Spec(name="receive-case", path="/cases", model=asked.ReceiveCase, handler=handlers.receive_case, view=view, target=Target.NEW),
+        Spec(name="triage-case", path=f"{one}/triage", model=asked.TriageCase, handler=handlers.triage_case, view=view),
+        Spec(name="open-case", path=f"{one}/opening", model=asked.OpenCase, handler=handlers.open_case, view=view),
+        Spec(name="decline-case", path=f"{one}/decline", model=asked.DeclineCase, handler=handlers.decline_case, view=view),
+        Spec(name="redirect-case", path=f"{one}/redirection", model=asked.RedirectCase, handler=handlers.redirect_case, view=view),
+        Spec(name="invite-agency", path=f"{one}/agencies", model=asked.InviteAgency, handler=handlers.invite_agency, view=view, act=Act.LEAD),
+        Spec(name="join-case", path=f"{one}/participation", model=asked.JoinCase, handler=handlers.join_case, view=view, act=Act.ANSWER),
+        Spec(
+            name="decline-invitation",
+            path=f"{one}/participation/decline",
+            model=asked.DeclineInvitation,
+            handler=handlers.decline_invitation,
+            view=view,
+            act=Act.ANSWER,
+        ),
+        Spec(name="leave-case", path=f"{one}/participation/end", model=asked.LeaveCase, handler=handlers.leave_case, view=view),
+        Spec(name="propose-lead", path=f"{one}/lead", model=asked.ProposeLead, handler=handlers.propose_lead, view=view, act=Act.LEAD),
+        Spec(name="accept-lead", path=f"{one}/lead/acceptance", model=asked.AcceptLead, handler=handlers.accept_lead, view=view, act=Act.ANSWER),
+        Spec(name="reject-lead", path=f"{one}/lead/rejection", model=asked.RejectLead, handler=handlers.reject_lead, view=view, act=Act.ANSWER),
+        Spec(name="begin-import", path=f"{one}/import", model=asked.BeginImport, handler=handlers.begin_import, view=view, act=Act.LEAD),
+        Spec(
+            name="complete-import",
+            path=f"{one}/import/completion",
+            model=asked.CompleteImport,
+            handler=handlers.complete_import,
+            view=view,
+            act=Act.LEAD,
+        ),
+    ]
+    return {spec.name: spec for spec in told}
+
+
+def reading(desk: Desk) -> APIRouter:
+    """What may be read of intake."""
+    router = APIRouter(tags=["cases"])
+
+    @router.get("/cases/{id}")
+    def case(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
+        """One case, to an agency that takes part in it or was asked to, and to its region's coordinator."""
+        with desk.engine.begin() as connection:
+            found = _read(connection, desk, id)
+        authorise(caller.cause(), Act.READ, found.standing() if found else None)
+        if found is None:
+            raise Absent
+        response.headers["ETag"] = f'"{found.version}"'
+        return view(found)
+
+    @router.get("/cases")
+    def by_reference(caller: Caller, reference: Annotated[str, Query(pattern=r"^[!-~]{1,64}$")]) -> dict[str, Any]:
+        """The case that your agency knows by this reference."""
+        with desk.engine.begin() as connection:
+            case_id = case_by_reference(connection, caller.agency, reference)
+            found = _read(connection, desk, case_id) if case_id else None
+        if found is None:
+            raise Absent
+        return view(found)
+
+    return router
+
+
+def _read(connection: Connection, desk: Desk, case_id: UUID) -> Case | None:
+    work = desk.make_work(connection)
+    assert isinstance(work, Work)  # noqa: S101  # intake's desk makes intake's work
+    work.load([case_id])
+    return work.cases.get(case_id)

@@ -1,0 +1,86 @@
+"""What may be asked of intake: the bodies of its commands. An unknown field, or an unknown word in a list of words, is refused."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from casebus.commands import Command, Slug
+from casebus.contracts.intake import AgencyKind, CaseSource, DeclineReason, Nature, ParticipantRole, Priority
+
+Owner = Annotated[str, StringConstraints(pattern=r"^(intake|planning|referral|monitoring)$")]
+
+
+class ImportOwners(BaseModel):
+    """Which services take part in the case's import: its clocks wait for all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    owners: Annotated[tuple[Owner, ...], Field(min_length=1, max_length=4)]
+
+
+class ReceiveCase(Command):
+    """`reference` is the agency's own number for the case: it stays in intake, and an agency can use it once."""
+
+    region: Slug
+    source: CaseSource
+    agency_kind: AgencyKind = AgencyKind.OTHER
+    referring_agency: Slug | None = None
+    reference: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")] | None = None
+    imported: Annotated[ImportOwners | None, Field(alias="import")] = None
+
+
+class TriageCase(Command):
+    priority: Priority
+    nature: Nature
+    crisis: bool = False
+
+
+class OpenCase(Command):
+    under_way: bool = False
+
+
+class DeclineCase(Command):
+    reason: DeclineReason
+
+
+class RedirectCase(Command):
+    target_agency: Slug
+    reason: DeclineReason
+
+
+class InviteAgency(Command):
+    agency: Slug
+    role: ParticipantRole
+
+
+class JoinCase(Command):
+    pass
+
+
+class DeclineInvitation(Command):
+    pass
+
+
+class LeaveCase(Command):
+    pass
+
+
+class ProposeLead(Command):
+    to_agency: Slug
+
+
+class AcceptLead(Command):
+    pass
+
+
+class RejectLead(Command):
+    pass
+
+
+class BeginImport(Command):
+    import_id: UUID
+    owners: Annotated[tuple[Owner, ...], Field(min_length=1, max_length=4)]
+
+
+class CompleteImport(Command):
+    import_id: UUID

@@ -1,0 +1,194 @@
+"""A case as intake knows it: received, triaged, and opened, declined or redirected; the agencies that share it and the one that leads (S01–S06, S49)."""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from uuid import UUID
+
+from casebus.access import Standing
+from casebus.contracts import intake as said
+from casebus.contracts.intake import CaseSource, DeclineReason, Nature, ParticipantRole, Priority
+from casebus.errors import Conflict
+
+
+class CaseState(StrEnum):
+    """The stages of a case while intake owns it (domain.md, Case)."""
+
+    RECEIVED = "RECEIVED"
+    TRIAGED = "TRIAGED"
+    OPENED = "OPENED"
+    DECLINED = "DECLINED"
+    REDIRECTED = "REDIRECTED"
+
+
+class PartState(StrEnum):
+    """Where an agency's participation stands."""
+
+    INVITED = "INVITED"
+    ACTIVE = "ACTIVE"
+    LEFT = "LEFT"
+    DECLINED = "DECLINED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One agency's part in a case."""
+
+    role: ParticipantRole
+    state: PartState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """Each method returns the case as it is afterwards and the event that says so; it raises Conflict where the state doesn't allow it."""
+
+    id: UUID
+    version: int = 1
+    state: CaseState = CaseState.RECEIVED
+    region: str
+    source: CaseSource
+    lead: str
+    lead_epoch: int = 1
+    proposed_lead: str | None = None
+    priority: Priority | None = None
+    parts: dict[str, Part] = field(default_factory=dict)
+    importing: UUID | None = None
+
+    def standing(self) -> Standing:
+        return Standing(
+            case_id=self.id,
+            region=self.region,
+            lead=self.lead,
+            lead_epoch=self.lead_epoch,
+            active=frozenset(a for a, part in self.parts.items() if part.state is PartState.ACTIVE),
+            asked=frozenset(a for a, part in self.parts.items() if part.state is PartState.INVITED) | self._asked_to_lead(),
+        )
+
+    def _asked_to_lead(self) -> frozenset[str]:
+        return frozenset({self.proposed_lead} if self.proposed_lead else ())
+
+    def triage(self, priority: Priority, nature: Nature, *, crisis: bool) -> tuple["Case", said.CaseTriaged]:
+        """S05: what it is about and how urgent. May be repeated until the case is opened."""
+        self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, to="triage it")
+        event = said.CaseTriaged(case_id=self.id, priority=priority, nature=nature, crisis=crisis)
+        return self._next(state=CaseState.TRIAGED, priority=priority), event
+
+    def open(self, *, under_way: bool) -> tuple["Case", said.CaseOpened]:
+        """S06: taken on; planning owns it from here. `under_way`: the service had begun before the case came to us."""
+        self._must_be(CaseState.TRIAGED, to="open it")
+        event = said.CaseOpened(
+            case_id=self.id, agency=self.lead, region=self.region, priority=self.priority or Priority.MEDIUM, under_way=under_way
+        )
+        return self._next(state=CaseState.OPENED), event
+
+    def decline(self, reason: DeclineReason) -> tuple["Case", said.CaseDeclined]:
+        self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, to="decline it")
+        return self._next(state=CaseState.DECLINED), said.CaseDeclined(case_id=self.id, reason=reason)
+
+    def redirect(self, target_agency: str, reason: DeclineReason) -> tuple["Case", said.CaseRedirected]:
+        self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, to="redirect it")
+        event = said.CaseRedirected(case_id=self.id, target_agency=target_agency, reason=reason)
+        return self._next(state=CaseState.REDIRECTED), event
+
+    def invite(self, agency: str, role: ParticipantRole) -> tuple["Case", said.AgencyInvited]:
+        self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, CaseState.OPENED, to="invite an agency")
+        if role is ParticipantRole.LEAD:
+            raise Conflict("A case has one lead: propose a hand-over of the lead instead.")
+        if self._state_of(agency) in (PartState.INVITED, PartState.ACTIVE):
+            raise Conflict("This agency is invited or takes part already.")
+        event = said.AgencyInvited(case_id=self.id, agency=agency, role=role)
+        return self._with(agency, Part(role=role, state=PartState.INVITED)), event
+
+    def join(self, agency: str) -> tuple["Case", said.AgencyJoined]:
+        """The invited agency accepts."""
+        if self._state_of(agency) is not PartState.INVITED:
+            raise Conflict("There is no open invitation for your agency.")
+        return self.take_part(agency, self.parts[agency].role)
+
+    def take_part(self, agency: str, role: ParticipantRole) -> tuple["Case", said.AgencyJoined]:
+        """An agency is active from now on, as after accepting a referral."""
+        joined = self._with(agency, Part(role=role, state=PartState.ACTIVE))
+        return joined, said.AgencyJoined(case_id=self.id, agency=agency, role=role)
+
+    def takes_part(self, agency: str) -> bool:
+        return self._state_of(agency) is PartState.ACTIVE
+
+    def decline_invitation(self, agency: str) -> tuple["Case", said.AgencyDeclinedInvitation]:
+        if self._state_of(agency) is not PartState.INVITED:
+            raise Conflict("There is no open invitation for your agency.")
+        declined = replace(self.parts[agency], state=PartState.DECLINED)
+        return self._with(agency, declined), said.AgencyDeclinedInvitation(case_id=self.id, agency=agency)
+
+    def leave(self, agency: str) -> tuple["Case", said.AgencyLeft]:
+        if agency == self.lead:
+            raise Conflict("The lead can't leave: hand over the lead first.")
+        left = replace(self.parts[agency], state=PartState.LEFT)
+        return self._with(agency, left), said.AgencyLeft(case_id=self.id, agency=agency)
+
+    def propose_lead(self, to_agency: str) -> tuple["Case", said.LeadHandoverProposed]:
+        """The lead stays where it is until the other agency accepts."""
+        if self.proposed_lead is not None:
+            raise Conflict("A hand-over of the lead is already proposed.")
+        if to_agency == self.lead:
+            raise Conflict("This agency leads already.")
+        event = said.LeadHandoverProposed(case_id=self.id, from_agency=self.lead, to_agency=to_agency)
+        return self._next(proposed_lead=to_agency), event
+
+    def accept_lead(self, agency: str) -> tuple["Case", said.LeadHandedOver]:
+        """From this event on the other agency leads; the epoch fences commands of the old lead."""
+        self._must_be_proposed_to(agency)
+        led = self._with(agency, Part(role=ParticipantRole.LEAD, state=PartState.ACTIVE))
+        old = replace(led.parts[self.lead], role=ParticipantRole.CO_MANAGER)
+        handed = replace(
+            led, parts={**led.parts, self.lead: old}, lead=agency, lead_epoch=self.lead_epoch + 1, proposed_lead=None
+        )
+        event = said.LeadHandedOver(case_id=self.id, from_agency=self.lead, to_agency=agency, lead_epoch=handed.lead_epoch)
+        return handed, event
+
+    def reject_lead(self, agency: str) -> tuple["Case", said.LeadHandoverRejected]:
+        self._must_be_proposed_to(agency)
+        event = said.LeadHandoverRejected(case_id=self.id, from_agency=self.lead, to_agency=agency)
+        return self._next(proposed_lead=None), event
+
+    def begin_import(self, import_id: UUID, owners: tuple[str, ...]) -> tuple["Case", said.CaseImportBegun]:
+        """Clocks of the case wait until each of the owners has said that its part is complete."""
+        if self.importing not in (None, import_id):
+            raise Conflict("Another import of this case is not complete: complete that one first.")
+        return self._next(importing=import_id), said.CaseImportBegun(case_id=self.id, import_id=import_id, owners=owners)
+
+    def complete_import(self, import_id: UUID) -> tuple["Case", said.CaseImported]:
+        if self.importing != import_id:
+            raise Conflict("This import of the case is not open.")
+        return self._next(importing=None), said.CaseImported(case_id=self.id, import_id=import_id)
+
+    def _must_be(self, *states: CaseState, to: str) -> None:
+        if self.state not in states:
+            raise Conflict(f"The case is {self.state}; to {to} it must be {' or '.join(states)}.")
+
+    def _must_be_proposed_to(self, agency: str) -> None:
+        if self.proposed_lead != agency:
+            raise Conflict("No hand-over of the lead is proposed to your agency.")
+
+    def _state_of(self, agency: str) -> PartState | None:
+        part = self.parts.get(agency)
+        return part.state if part else None
+
+    def _with(self, agency: str, part: Part) -> "Case":
+        return self._next(parts={**self.parts, agency: part})
+
+    def _next(self, **changes: object) -> "Case":
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names and types are checked by its callers' tests
+
+
+def receive(
+    case_id: UUID, *, agency: str, region: str, source: CaseSource, agency_kind: said.AgencyKind, referring_agency: str | None
+) -> tuple[Case, said.CaseReceived]:
+    """S01, S02: a new case, led by the agency that received it until the lead is handed over."""
+    case = Case(
+        id=case_id, region=region, source=source, lead=agency, parts={agency: Part(role=ParticipantRole.LEAD, state=PartState.ACTIVE)}
+    )
+    event = said.CaseReceived(
+        case_id=case_id, agency=agency, region=region, source=source, agency_kind=agency_kind, referring_agency=referring_agency
+    )
+    return case, event
+
+
