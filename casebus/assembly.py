@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from fastapi import APIRouter
 from sqlalchemy import Connection, Engine
@@ -22,7 +23,7 @@ from casebus.topics import Kind, Topic, read_topics
 from casebus.track import Handler, Track
 from casebus.work import Work
 
-PARTS = ("api", "relay", "consumer")
+S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +34,7 @@ class Parts:
     codec: Codec
     bootstrap: str
     make_work: Callable[[Connection], Work]
+    wake: Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +49,17 @@ class Blueprint:
     reading: Callable[[Desk], APIRouter]
     copies: Mapping[type[Event], Handler]
     reactions: Mapping[type[Event], Handler]
+    make_copies: Callable[[Connection, Codec], Work] | None = None
+    """The Work of the copies, where it isn't that of the rest."""
     jobs: Callable[[Parts], Mapping[str, Job]] = field(default=lambda _: {})
 
     def topics(self) -> dict[str, Topic]:
         """The event topics that this service writes."""
         return {t.name: t for t in read_topics() if t.owner == self.name and t.kind in (Kind.CASE, Kind.WATCH)}
 
-    def work_on(self, codec: Codec) -> Callable[[Connection], Work]:
-        return lambda connection: self.make_work(connection, codec)
+    def work_on(self, codec: Codec, schema: str = "own") -> Callable[[Connection], Work]:
+        make = self.make_copies if schema == "copy" and self.make_copies else self.make_work
+        return lambda connection: make(connection, codec)
 
     def tracks(self, codec: Codec) -> list[Track]:
         """Copies and reactions, each where there are any."""
@@ -63,14 +68,13 @@ class Blueprint:
         for schema, handlers in (("copy", self.copies), ("own", self.reactions)):
             if handlers:
                 topics = {kind.TOPIC: partitions[kind.TOPIC] for kind in handlers}
-                made.append(
-                    Track(service=self.name, schema=schema, topics=topics, handlers=handlers, make_work=self.work_on(codec), codec=codec)
-                )
+                work = self.work_on(codec, schema)
+                made.append(Track(service=self.name, schema=schema, topics=topics, handlers=handlers, make_work=work, codec=codec))
         return made
 
     def desk(self, engine: Engine, codec: Codec, wake: Callable[[], None] = lambda: None) -> Desk:
         tracks = {track.schema: frozenset(track.topics) for track in self.tracks(codec)}
-        return Desk(service=self.name, engine=engine, make_work=self.work_on(codec), specs=self.specs(), tracks=tracks, wake=wake)
+        return Desk(service=self.name, engine=engine, codec=codec, make_work=self.work_on(codec), specs=self.specs(), tracks=tracks, wake=wake)
 
 
 def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = None) -> Service:
@@ -79,7 +83,7 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     codec = Codec(LockedIds())
     relay = RelayLoop(engine, settings.kafka_bootstrap, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
     consumers = [Consumer(engine, settings.kafka_bootstrap, track) for track in blueprint.tracks(codec)]
-    parts = Parts(engine=engine, codec=codec, bootstrap=settings.kafka_bootstrap, make_work=blueprint.work_on(codec))
+    parts = Parts(engine=engine, codec=codec, bootstrap=settings.kafka_bootstrap, make_work=blueprint.work_on(codec), wake=relay.wake.set)
     offered: dict[str, Mapping[str, Job]] = {
         "relay": {"relay": relay.run},
         "consumer": {f"consumer-{index}": consumer.run for index, consumer in enumerate(consumers)},
@@ -98,14 +102,15 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     return Service(name=blueprint.name, app=app if only in (None, "api") else None, port=settings.port, jobs=jobs)
 
 
-def run(blueprint: Blueprint, settings_of: type[ServiceSettings]) -> None:
-    """The whole of a service's process."""
-    parser = argparse.ArgumentParser(description=blueprint.description)
+def run(design: Callable[[S], Blueprint], settings_of: type[S]) -> None:
+    """The whole of a service's process. `design` gives its blueprint by its settings."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("--only", help="one part of the process: api, relay, consumer, or a job of its own")
     only = parser.parse_args().only
     try:
         settings = settings_of.from_environment()
     except MissingSetting as error:
-        sys.exit(f"{blueprint.name}: {error}")
+        sys.exit(str(error))
+    blueprint = design(settings)
     telemetry.configure(blueprint.name, otlp_endpoint=settings.otlp_endpoint)
     build(blueprint, settings, only).run()

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from casebus import idempotency, telemetry
 from casebus.access import Act, authorise
 from casebus.cause import Cause
+from casebus.codec import Codec
 from casebus.envelope import Origin, Role
 from casebus.errors import Absent, Fix, Forbidden, Invalid, NotYet, Rejected, Stale, Unversioned
 from casebus.shelf import Aggregate
@@ -96,7 +97,11 @@ class Request:
 
     @property
     def digest(self) -> bytes:
-        return hashlib.sha256(orjson.dumps([self.command, self.id, self.body], option=orjson.OPT_SORT_KEYS, default=str)).digest()
+        """Of what is asked for: the same fact brought by another import is the same request."""
+        body = dict(self.body)
+        if isinstance(body.get("on_behalf"), dict):
+            body["on_behalf"] = {name: value for name, value in body["on_behalf"].items() if name != "import_id"}
+        return hashlib.sha256(orjson.dumps([self.command, self.id, body], option=orjson.OPT_SORT_KEYS, default=str)).digest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +140,7 @@ class Desk:
 
     service: str
     engine: Engine
+    codec: Codec
     make_work: Callable[[Connection], Work]
     specs: Mapping[str, Spec]
     tracks: Mapping[str, frozenset[str]]
@@ -154,6 +160,17 @@ class Desk:
         for item in items:
             telemetry.COMMANDS.labels(item.spec.name if item.spec else "unknown", str(item.answer.status if item.answer else 0)).inc()
         return answers
+
+    def see(self, case_id: UUID, seen: Mapping[str, int], schema: str = "copy") -> None:
+        """For reading: wait until our copies have what the caller has seen. Raises NotYet."""
+        end = time.monotonic() + SEEN_SECONDS
+        while seen:
+            with self.engine.begin() as connection:
+                if not lacking(connection, schema, self.tracks.get(schema, frozenset()), case_id, seen):
+                    return
+            if time.monotonic() > end:
+                raise NotYet("This service has not yet seen what you have seen. Ask again.", retry_after=1)
+            time.sleep(0.01)
 
     def _guard(self, item: _Item, step: Callable[[], None]) -> bool:
         try:

@@ -55,8 +55,8 @@ class InvalidEnvelope(InvalidEvent):
 class Envelope:
     """What every event says about itself.
 
-    Times are aware, read ones in UTC. `subject` is the record key. `actor`, `on_behalf_of`, `policy_version` and `consent` are opaque ids of
-    at most 128 letters, digits and ._:/+=- (so no e-mail address is one); `agency` and `actor_agency` are slugs.
+    Times are aware, read ones in UTC. `subject` is the record key. `actor`, `on_behalf_of`, `policy_version` and `consent` are opaque
+    ids of at most 128 letters, digits and ._:/+=- (so no e-mail address is one); `agency` and `actor_agency` are slugs.
     """
 
     event_id: UUID

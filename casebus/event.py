@@ -1,7 +1,8 @@
 """What a contract is: the base of the classes that `make events` writes into casebus/contracts from schemas/avro."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import fields
+from typing import Any, ClassVar
 from uuid import UUID
 
 
@@ -28,3 +29,7 @@ class Event(Record):
     @abstractmethod
     def subject(self) -> UUID:
         """What the fact is about: the record key. The events of one subject in one topic keep their order."""
+
+    def says(self) -> dict[str, Any]:
+        """The fields but the first, which is the subject."""
+        return {field.name: getattr(self, field.name) for field in fields(self)[1:]}  # type: ignore[arg-type]  # every contract is a dataclass

@@ -33,10 +33,11 @@ class Holds(Protocol[A]):
 
 
 class Shelf(Generic[A]):
-    """`table` is schema-qualified. `get` returns what was loaded (and locked) or put; nothing is read one by one."""
+    """`table` is schema-qualified; `lock` False for what only one consumer writes and others read. `get` returns what was loaded (and locked) or put; nothing is read one by one."""
 
-    def __init__(self, connection: Connection, table: str, kind: type[A]) -> None:
+    def __init__(self, connection: Connection, table: str, kind: type[A], *, lock: bool = True) -> None:
         self._connection, self._table = connection, table
+        self._lock = "FOR UPDATE" if lock else ""
         self._form: TypeAdapter[A] = _form(kind)
         self._held: dict[UUID, A] = {}
         self._changed: set[UUID] = set()
@@ -44,7 +45,7 @@ class Shelf(Generic[A]):
 
     def load(self, where: str, values: Mapping[str, Any]) -> None:
         """Load and lock the rows `where` says, in the order of their ids, so that two batches never wait for each other in a ring."""
-        rows = self._connection.execute(text(f"SELECT id, body FROM {self._table} WHERE {where} ORDER BY id FOR UPDATE"), values)
+        rows = self._connection.execute(text(f"SELECT id, body FROM {self._table} WHERE {where} ORDER BY id {self._lock}"), values)
         for key, body in rows:
             if key not in self._held:
                 self._held[key] = self._form.validate_python(body)

@@ -37,7 +37,7 @@ def _period(text: object) -> object:
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Topic:
-    """A topic; `events` are full types ("intake.CaseOpened"), `retention` None is for ever, `key` the field whose value is the record key."""
+    """A topic. `events` are types ("intake.CaseOpened"), `retention` None is for ever, `key` names the field whose value is the key."""
 
     name: str
     kind: Kind

@@ -142,7 +142,7 @@ class Track:
         handler = self.handlers.get(type(each.event))
         if handler is None:
             return None
-        work.received = Received(each.envelope, each.record.value or b"")
+        work.received = Received(each.envelope, each.record.partition, each.record.value or b"")
         work.cause = of_event(each.envelope, self.service)
         work.mark()
         try:

@@ -33,6 +33,7 @@ class Received:
     """The event in hand as it came from the log."""
 
     envelope: Envelope
+    partition: int
     value: bytes
 
 
@@ -53,9 +54,9 @@ class Work:
         self._marked = 0
         self._shelves: list[Shelf[Aggregate]] = []
 
-    def shelf(self, table: str, kind: type[A]) -> Shelf[A]:
-        """A set of aggregates that is saved with this work."""
-        made = Shelf(self.connection, table, kind)
+    def shelf(self, table: str, kind: type[A], *, lock: bool = True) -> Shelf[A]:
+        """A set of aggregates that is saved with this work; a copy, which its consumer alone writes, needs no lock."""
+        made = Shelf(self.connection, table, kind, lock=lock)
         self._shelves.append(made)  # type: ignore[arg-type]  # a list of shelves of any aggregate
         return made
 
@@ -77,8 +78,8 @@ class Work:
 
     @property
     def effective(self) -> datetime:
-        """When what is done now takes effect: the moment it happened, if the cause names one, else now."""
-        return self.cause.occurred_at or self.now
+        """When what is done now takes effect: when it happened, if that is told; else when its cause was recorded; else now."""
+        return self.cause.occurred_at or self.cause.recorded_at or self.now
 
     def mark(self) -> None:
         """What follows is one command: `undo` takes it back alone."""

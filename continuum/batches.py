@@ -8,11 +8,12 @@ from typing import Final, Self
 from uuid import UUID
 
 import httpx
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 MOST_COMMANDS: Final = 200
 _PATH = "/api/commands/batch"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_ANSWER_SECONDS = 60.0
 _VERSION_WANTED = (httpx.codes.PRECONDITION_FAILED, httpx.codes.PRECONDITION_REQUIRED)
 
 
@@ -121,8 +122,14 @@ class Batches:
             return [], _seconds(response.headers.get("Retry-After", ""))
         if response.status_code != httpx.codes.OK:
             raise BatchFailed(service, f"HTTP {response.status_code}")
-        answers = _Answers.model_validate_json(response.content).answers
+        answers = _read(service, response)
         return answers, float(max((answer.retry_after or 0 for answer in answers), default=0))
+
+
+def open_doors(urls: Mapping[str, str], token: str) -> dict[str, httpx.Client]:
+    """A client of each service for the bearer of a token; the caller closes them."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return {service: httpx.Client(base_url=url, headers=headers, timeout=_ANSWER_SECONDS, trust_env=False) for service, url in urls.items()}
 
 
 class _Delivery:
@@ -149,6 +156,13 @@ class _Delivery:
             return None
         self._renewed.add(command.key)
         return replace(command, version=current)
+
+
+def _read(service: str, response: httpx.Response) -> list[Answer]:
+    try:
+        return _Answers.model_validate_json(response.content).answers
+    except ValidationError:
+        raise BatchFailed(service, "its answer can't be read") from None
 
 
 def _packed(runs: Sequence[Run]) -> list[list[Command]]:

@@ -47,7 +47,7 @@ class Known(BaseModel):
     def learn(self, act: Act, answer: Answer) -> None:
         """Take in what an accepted act was answered."""
         if act.makes:
-            self.ids[act.makes] = str(answer.view(_ID_IN_VIEW[act.command]))
+            self.ids[act.makes] = str(answer.body[_ID_IN_VIEW[act.command]])
         if act.makes == "case":
             self.versions[_PLAN] = 1  # planning drafts it by itself; a later version is told with the 412
             self.import_id = _import_in(answer, self.import_id)

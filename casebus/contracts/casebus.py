@@ -9,7 +9,9 @@ from casebus.event import Record
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watermark(Record):
-    """Everything that its owner recorded before a moment is in Kafka; whoever has read up to the positions named here has read all of it."""
+    """Everything that its owner recorded before a moment is in Kafka; whoever has read up to the positions named here has read all of
+    it.
+    """
 
     TYPE: ClassVar[str] = "casebus.Watermark"
     VERSION: ClassVar[int] = 1

@@ -35,7 +35,7 @@ def start(supervisor: Supervisor, *, home: Path, port: int, controller_port: int
 
     The first start downloads 44 MB of jars. Raises LocalFailure; a broker left over from a run that was killed is ended first.
     """
-    folder = home / "kafka"
+    folder = home.absolute() / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
     supervisor.hold(locked(folder / "lock", "the Kafka data"))
     properties, pid_file = folder / "server.properties", folder / "pid"

@@ -116,6 +116,8 @@ class Supervisor:
         self._children: list[Child] = []
         self._crashed: queue.SimpleQueue[Child] = queue.SimpleQueue()
         self._held = ExitStack()
+        self._door = threading.Lock()
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -124,10 +126,13 @@ class Supervisor:
         self.close()
 
     def start(self, program: Program) -> Child:
-        """Starts a program; raises LocalFailure if the system refuses."""
-        child = Child(program, self._on_end)
-        self._children.append(child)
-        return child
+        """Starts a program; raises LocalFailure if the system refuses, or the supervisor has been closed."""
+        with self._door:
+            if self._closed:
+                raise LocalFailure(f"{program.name} is not started: everything is being stopped")
+            child = Child(program, self._on_end)
+            self._children.append(child)
+            return child
 
     def hold(self, resource: AbstractContextManager[object]) -> None:
         """Keeps a resource (a lock) until the last child has ended."""
@@ -164,9 +169,10 @@ class Supervisor:
                 child.kill()
 
     def close(self, *, within: float = 10.0) -> None:
-        """Stops all children, and only then lets go of what is held."""
+        """Stops all children, and only then lets go of what is held. Nothing can be started afterwards."""
+        with self._door:
+            self._closed = True
         self.stop(*self._children, within=within)
-        self._children.clear()
         self._held.close()
 
     def _on_end(self, child: Child) -> None:

@@ -1,7 +1,6 @@
 """Monitoring's reading API and the stream's trend, as typed answers or one of three errors."""
 
 from collections.abc import Generator, Mapping
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -18,7 +17,7 @@ class Trouble(StrEnum):
     """Why there is no answer; each has its own advice on the page."""
 
     UNREACHABLE = "UNREACHABLE"  # nobody answers, or answers that it can't now
-    TOKEN = "TOKEN"  # noqa: S105 - the name of a trouble: the token is missing, expired or refused
+    TOKEN = "TOKEN"  # missing, expired or refused
     UNREADABLE = "UNREADABLE"  # it answers something else than the API promises
 
 
@@ -169,7 +168,6 @@ class Window(Wire):
 class Trend(Wire):
     """The stream's windows over the flow, by length: an estimate, never to be added to the board's numbers."""
 
-    at: datetime
     windows: Mapping[str, tuple[Window, ...]]
 
 

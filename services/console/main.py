@@ -85,7 +85,8 @@ def serve(settings: Settings) -> Server:
     """The server on loopback, ready to run."""
     app, feed = build(settings)
     config = uvicorn.Config(
-        app, host=LOOPBACK, port=settings.port, access_log=False, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS,
+        app, host=LOOPBACK, port=settings.port, access_log=False, server_header=False, log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
     )  # fmt: skip
     return Server(config, feed)
 

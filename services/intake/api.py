@@ -28,6 +28,7 @@ def view(case: Case) -> dict[str, Any]:
         "lead_epoch": case.lead_epoch,
         "proposed_lead": case.proposed_lead,
         "priority": case.priority,
+        "import_id": str(case.importing) if case.importing else None,
         "agencies": [{"agency": a, "role": part.role, "state": part.state} for a, part in sorted(case.parts.items())],
     }
 

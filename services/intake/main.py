@@ -16,4 +16,4 @@ BLUEPRINT = Blueprint(
 )
 
 if __name__ == "__main__":
-    run(BLUEPRINT, Settings)
+    run(lambda _: BLUEPRINT, Settings)

@@ -116,10 +116,10 @@ class FakeMonitoring:
     def _timeline(self, case_id: UUID) -> Response:
         if str(case_id) not in {case["case_id"] for case in self.cases}:
             return Response(status_code=404)
-        moments = ((0, "intake", "CaseOpened", "IMPORT"), (1, "referral", "ReferralAccepted", "LIVE"), (9, "monitoring", "AlertRaised", "SYSTEM"))
+        events = (("intake", "CaseOpened", "IMPORT"), ("referral", "ReferralAccepted", "LIVE"), ("monitoring", "AlertRaised", "SYSTEM"))
         items = [
-            {"occurred_at": _text(self.at + timedelta(days=days)), "recorded_at": _text(self.at + timedelta(days=days)), "owner": owner,
-             "type": kind, "agency": "local-authority", "origin": origin, "case_seq": 1} for days, owner, kind, origin in moments
+            {"occurred_at": _text(self.at + timedelta(days=day)), "recorded_at": _text(self.at + timedelta(days=day)), "owner": owner,
+             "type": kind, "agency": "local-authority", "origin": origin, "case_seq": 1} for day, (owner, kind, origin) in enumerate(events)
         ]  # fmt: skip
         return Response(json.dumps({"items": items}), media_type="application/json")
 

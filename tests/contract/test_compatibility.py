@@ -49,16 +49,15 @@ def schema(version: int, fields: Fields) -> Schema:
 
 
 def values(fields: Fields) -> list[dict[str, object]]:
-    """Records that hold each symbol of the enum once."""
-    symbols = next((field["type"]["symbols"] for field in fields if isinstance(field["type"], dict) and "symbols" in field["type"]), ["-"])
-    return [{field["name"]: _value(field["type"], symbol) for field in fields} for symbol in symbols]
+    """Records in which each enum says each of its symbols."""
+    return [{field["name"]: _value(field["type"], number) for field in fields} for number in range(3)]
 
 
-def _value(type: Any, symbol: str) -> object:
+def _value(type: Any, number: int) -> object:
     if isinstance(type, list):
         return VALUES[type[1]]
     if isinstance(type, dict):
-        return symbol if type["type"] == "enum" else [VALUES[type["items"]]]
+        return type["symbols"][number % len(type["symbols"])] if type["type"] == "enum" else [VALUES[type["items"]]]
     return VALUES[type]
 
 

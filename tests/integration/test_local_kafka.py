@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
@@ -27,8 +27,12 @@ def produce(bootstrap: str, topic: str, value: bytes) -> None:
 
 
 def consume(bootstrap: str, topic: str) -> bytes | None:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"{topic}.reader", "auto.offset.reset": "earliest"})
-    consumer.subscribe([topic])
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"{topic}.reader"})
+    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    return one_of(consumer)
+
+
+def one_of(consumer: Consumer) -> bytes | None:
     try:
         message = consumer.poll(20)
         assert message is not None
@@ -38,10 +42,12 @@ def consume(bootstrap: str, topic: str) -> bytes | None:
         consumer.close()
 
 
-def test_what_is_produced_is_consumed(broker: str) -> None:
+def test_what_is_produced_is_consumed_by_a_group(broker: str) -> None:
     create_topic(broker, "sample.round-trip")
     produce(broker, "sample.round-trip", b"hello")
-    assert consume(broker, "sample.round-trip") == b"hello"
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": "sample.readers", "auto.offset.reset": "earliest"})
+    consumer.subscribe(["sample.round-trip"])
+    assert one_of(consumer) == b"hello"
 
 
 def test_a_topic_is_never_made_by_asking_for_it_and_forgets_nothing(broker: str) -> None:
@@ -84,6 +90,12 @@ def test_a_broker_on_a_taken_port_fails_with_the_reason(tmp_path: Path, broker: 
     taken = int(broker.rpartition(":")[2])
     with Supervisor() as supervisor, pytest.raises(LocalFailure, match="kafka ended with code 1"):
         kafka.start(supervisor, home=tmp_path, port=taken, controller_port=ports.choose(0)[0])
+
+
+def test_a_broken_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "kafka" / "data").mkdir(parents=True)
+    with Supervisor() as supervisor, pytest.raises(LocalFailure, match=r"is not whole: move .* away"):
+        kafka.start(supervisor, home=tmp_path, port=1, controller_port=2)
 
 
 def test_a_damaged_jar_is_fetched_anew_and_a_false_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

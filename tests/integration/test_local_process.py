@@ -79,6 +79,13 @@ def test_a_child_that_does_not_listen_is_killed_in_time(supervisor: Supervisor, 
     assert child.code == -signal.SIGKILL
 
 
+def test_nothing_starts_after_the_end(tmp_path: Path) -> None:
+    with Supervisor() as supervisor:
+        pass
+    with pytest.raises(LocalFailure, match="being stopped"):
+        supervisor.start(python(tmp_path, SLEEPER))
+
+
 def test_what_a_child_started_ends_with_it(supervisor: Supervisor, tmp_path: Path) -> None:
     grandchild = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]).pid, flush=True)"
     child = supervisor.start(python(tmp_path, grandchild))

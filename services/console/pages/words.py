@@ -15,7 +15,7 @@ RULES: Mapping[str, str] = {
     "MISSED_FOLLOW_UP": "Missed follow-up", "REFERRAL_UNANSWERED": "Referral unanswered", "STALLED_CASE": "Stalled case", "OTHER": "Other",
 }  # fmt: skip
 NOTES: Mapping[str, str] = {
-    "HISTORY_OVER": "The replayed history is over. From here system time goes on at its natural pace, and only what you do changes the numbers.",
+    "HISTORY_OVER": "The replayed history is over. Time goes on at its natural pace, and only what you do changes the numbers.",
 }
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,62}")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

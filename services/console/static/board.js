@@ -60,24 +60,22 @@ customElements.define("row-bars", class extends Drawing {
 });
 
 // The flow matrix as ribbons from the agencies on the left to those on the right.
-const MOST = 12;
 customElements.define("flow-sankey", class extends Drawing {
-  read() {
+  read(most) {
     const rows = [...this.querySelectorAll("tbody tr")];
     const heads = rows.map(row => row.querySelector("th"));
-    const name = index => index < MOST ? heads[index].textContent : "All others";
-    const colour = index => index < MOST ? heads[index].dataset.colour : "other";
+    const name = index => index < most ? heads[index].textContent : "All others";
+    const colour = index => index < most ? heads[index].dataset.colour : "other";
     const nodes = new Map(), links = new Map();
-    const place = (side, index, link) => {
-      const id = `${side} ${name(index)}`;
-      if (!nodes.has(id)) nodes.set(id, { id, side, name: name(index), colour: colour(index), href: index < MOST ? link : "/hand-offs" });
-      return id;
+    const place = (side, total, index) => {
+      const link = total.querySelector("a"), id = `${side} ${name(index)}`;
+      if (number(link)) nodes.set(id, { id, side, name: name(index), colour: colour(index), href: index < most ? link.href : "/hand-offs" });
     };
-    const totals = [...this.querySelectorAll("tfoot td a")];
+    rows.forEach((row, index) => place("from", row.querySelector(".all"), index));
+    this.querySelectorAll("tfoot td:not(.all)").forEach((total, index) => place("to", total, index));
     rows.forEach((row, from) => [...row.cells].slice(1, -1).forEach((cell, to) => {
       if (!number(cell)) return;
-      const source = place("from", from, row.querySelector(".all a").href), target = place("to", to, totals[to].href);
-      const id = `${source} ${target}`;
+      const source = `from ${name(from)}`, target = `to ${name(to)}`, id = `${source} ${target}`;
       if (!links.has(id)) links.set(id, { id, source, target, value: 0, colour: colour(from), href: cell.querySelector("a").href });
       links.get(id).value += number(cell);
     }));
@@ -86,10 +84,10 @@ customElements.define("flow-sankey", class extends Drawing {
 
   draw() {
     const plot = this.querySelector(".plot"), { clientWidth: width, clientHeight: height } = plot;
-    const data = this.read();
+    const data = this.read(width > 480 ? 12 : 7);
     if (!width || !data.links.length) return;
-    const margin = width > 560 ? 150 : 1;
-    const graph = d3.sankey().nodeId(node => node.id).nodeAlign(node => node.side === "from" ? 0 : 1).nodeWidth(8)
+    const longest = Math.max(...data.nodes.map(node => node.name.length + 6)), margin = width > 480 ? Math.min(longest * 6.4, width / 3) : 1;
+    const graph = d3.sankey().nodeId(node => node.id).nodeAlign(node => node.side === "from" ? 0 : 1).nodeSort(null).nodeWidth(8)
       .nodePadding(Math.min(14, height / data.nodes.length)).extent([[margin, 26], [width - margin, height - 4]])(data);
     if (!this.chart?.isConnected) this.frame(plot);
     set(this.chart, { viewBox: `0 0 ${width} ${height}` });

@@ -1,13 +1,17 @@
-// The theme: the system's, unless this viewer chose one. Runs before the page is drawn, so that it never flashes.
+// Runs before the page is drawn, so that nothing flashes: the theme (the system's, unless this viewer chose one), and that there are scripts.
 (() => {
   const choices = ["auto", "light", "dark"];
   const root = document.documentElement;
+  root.classList.add("js");
   const read = () => { try { return localStorage.getItem("theme") ?? "auto"; } catch { return "auto"; } };
   const show = choice => { root.dataset.theme = choices.includes(choice) ? choice : "auto"; };
   show(read());
   document.addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
-    const label = () => { button.querySelector("span").textContent = root.dataset.theme; };
+    const label = () => {
+      button.querySelector("span").textContent = root.dataset.theme;
+      button.setAttribute("aria-label", `Theme: ${root.dataset.theme}`);
+    };
     button.hidden = false;
     label();
     button.addEventListener("click", () => {

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from continuum.batches import MOST_COMMANDS, Answer, BatchFailed, Batches, Command, Run
+from continuum.batches import MOST_COMMANDS, Answer, Batches, BatchFailed, Command, Run, open_doors
 
 Item = dict[str, Any]
 
@@ -136,3 +136,22 @@ def test_a_service_that_turns_the_caller_away_is_not_asked_again() -> None:
     with pytest.raises(BatchFailed, match="401"):
         server.send([run(command())])
     assert (server.batches, server.pauses) == ([], [])
+
+
+def test_an_answer_that_is_no_answer_stops_everything_and_is_not_quoted() -> None:
+    with pytest.raises(BatchFailed, match="can't be read") as failed:
+        Server(away=[httpx.Response(200, json={"answers": [{"key": "Anna"}]})]).send([run(command())])
+    assert "Anna" not in str(failed.value)
+
+
+def test_a_service_that_leaves_a_command_out_is_asked_again_for_that_one() -> None:
+    forgotten = command()
+    server = Server(away=[httpx.Response(200, json={"answers": []})])
+    (((answer),),) = server.send([run(forgotten)])
+    assert answer.key == forgotten.key
+
+
+def test_doors_carry_the_token() -> None:
+    doors = open_doors({"intake": "http://127.0.0.1:8401"}, "token")
+    assert (str(doors["intake"].base_url), doors["intake"].headers["Authorization"]) == ("http://127.0.0.1:8401", "Bearer token")
+    doors["intake"].close()

@@ -1,0 +1,46 @@
+# What one does with this repository. It needs Python 3.11 or newer with its venv module, and nothing else.
+BIN := .venv/bin
+SETUP := .venv/made-from-the-locks
+LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo check lint types contracts test format events kafka
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## Make .venv from the lock files (PYTHON= names another Python)
+
+$(SETUP): $(LOCKS) tools/bootstrap.sh
+	@tools/bootstrap.sh
+	@touch $@
+
+demo: $(SETUP) ## Run the whole platform here, with sample cases (CHECK=1: verify it and end)
+	@$(BIN)/continuum demo $(if $(CHECK),--check)
+
+check: lint types contracts test ## The gate: lint, types, contracts, tests
+
+lint: $(SETUP) ## Style, format, size of functions and files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/sizes.py
+
+types: $(SETUP) ## mypy --strict
+	$(BIN)/mypy
+
+contracts: $(SETUP) ## Who may import whom
+	$(BIN)/lint-imports
+
+test: $(SETUP) ## All tests (ARGS= goes to pytest)
+	$(BIN)/pytest $(ARGS)
+
+format: $(SETUP) ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+
+events: $(SETUP) ## Write the Python classes and the docs of the events from their schemas
+	$(BIN)/python -m tools.events
+
+kafka: $(SETUP) ## Run a Kafka broker in the foreground
+	@$(BIN)/python -m continuum.local

@@ -1,0 +1,114 @@
+"""The reading side of "caught up, exactly": owners' statements, and how far a partition is known (docs/architecture.md).
+
+The watermark of a partition is the least, over the owners, of the greatest T whose next[p] the track has reached, in the position's generation. All
+statements that are not reached yet are kept, not the newest only: a reader that lags steadily never reaches the newest.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as Signal
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, text
+
+from casebus import telemetry
+from casebus.codec import Codec, Undecodable
+from casebus.contracts.casebus import Watermark
+from casebus.inbox import enter_generation
+from casebus.kafka import WholeTopics
+
+DDL = (
+    "CREATE TABLE copy.statement (owner text, generation int, recorded_before timestamptz, next bigint[] NOT NULL,"
+    " PRIMARY KEY (owner, generation, recorded_before))"
+)
+_REACHED = text("""
+    SELECT p.part, split_part(p.topic, '.', 1) AS owner, max(s.recorded_before) AS reached
+    FROM copy.position p LEFT JOIN copy.statement s
+      ON s.owner = split_part(p.topic, '.', 1) AND s.generation = p.generation AND s.next[p.part + 1] <= p.next
+    WHERE p.topic LIKE '%.case.v1' GROUP BY 1, 2""")
+_PRUNE = text("""
+    DELETE FROM copy.statement WHERE ctid = ANY (ARRAY(
+      SELECT s.ctid FROM copy.statement s WHERE s.recorded_before < (
+        SELECT max(n.recorded_before) FROM copy.statement n WHERE n.owner = s.owner AND n.generation = s.generation AND NOT EXISTS (
+          SELECT FROM copy.position p WHERE p.topic = n.owner || '.case.v1' AND (p.next < n.next[p.part + 1] OR p.generation <> n.generation)))
+      FOR UPDATE SKIP LOCKED))""")
+
+K = TypeVar("K")
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """By partition and by owner, the moment below which everything recorded is applied here; a missing one isn't known at all."""
+
+    partitions: dict[int, datetime]
+    owners: dict[str, datetime]
+
+    @property
+    def least(self) -> datetime | None:
+        return min(self.partitions.values(), default=None)
+
+
+def reached(connection: Connection) -> Reached:
+    """Read it before the facts: then every fact below it is visible."""
+    by_partition: dict[int, list[datetime | None]] = {}
+    by_owner: dict[str, list[datetime | None]] = {}
+    for part, owner, moment in connection.execute(_REACHED):
+        by_partition.setdefault(part, []).append(moment)
+        by_owner.setdefault(owner, []).append(moment)
+    return Reached(_whole(by_partition), _whole(by_owner))
+
+
+def _whole(found: dict[K, list[datetime | None]]) -> dict[K, datetime]:
+    """The least of each, where nothing is missing."""
+    return {key: min(m for m in moments if m is not None) for key, moments in found.items() if None not in moments}
+
+
+def learn(connection: Connection, statements: Iterable[Watermark]) -> None:
+    """Keep the statements. Sorted: two workers that insert the same ones in their own orders deadlock on the key."""
+    for said in sorted(statements, key=lambda s: (s.owner, s.generation, s.recorded_before)):
+        enter_generation(connection, "copy", f"{said.owner}.case.v1", said.generation)
+        connection.execute(
+            text("INSERT INTO copy.statement VALUES (:owner, :generation, :moment, CAST(:next AS bigint[])) ON CONFLICT DO NOTHING"),
+            {"owner": said.owner, "generation": said.generation, "moment": said.recorded_before, "next": list(said.next)},
+        )
+
+
+def prune(connection: Connection) -> None:
+    """Drop the statements that a reached one has overtaken."""
+    connection.execute(_PRUNE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatementReader:
+    """A job of monitoring: reads every owner's watermark topic."""
+
+    engine: Engine
+    bootstrap: str
+    codec: Codec
+    owners: tuple[str, ...]
+
+    def run(self, stop: Signal) -> None:
+        while not stop.is_set():
+            reader = WholeTopics(self.bootstrap, [f"{owner}.watermark.v1" for owner in self.owners])
+            try:
+                while not stop.is_set():
+                    self._turn(reader)
+            except Exception as error:
+                log.warning("statements are read again", error=type(error).__name__)
+                stop.wait(0.5)
+            finally:
+                reader.close()
+
+    def _turn(self, reader: WholeTopics) -> None:
+        said = []
+        for record in reader.batch(500, 0.2):
+            try:
+                said.append(self.codec.decode_as(Watermark, record.value))
+            except Undecodable as error:
+                log.error("a statement can't be read", topic=record.topic, offset=record.offset, reason=error.reason)
+        if said:
+            with self.engine.begin() as connection:
+                learn(connection, said)
+                prune(connection)

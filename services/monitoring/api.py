@@ -1,0 +1,223 @@
+"""Monitoring's routes: its commands, the board and its lists, alerts, and the timeline of a case."""
+
+import hashlib
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from casebus.access import Act, authorise
+from casebus.commands import Desk, Spec, Target
+from casebus.errors import Absent
+from casebus.envelope import from_headers
+from casebus.http import Caller, read_seen
+from casebus.inbox import unpack
+from services.monitoring import board as boards
+from services.monitoring import commands as asked
+from services.monitoring import handlers
+from services.monitoring.board import Page
+from services.monitoring.domain.alert import Alert
+from services.monitoring.domain.follow_up import FollowUp
+from services.monitoring.handlers import Noted
+from services.monitoring.storage import Work
+
+
+def view_follow_up(one: FollowUp) -> dict[str, Any]:
+    """A follow-up as its case's agencies read it."""
+    return {
+        "id": str(one.id),
+        "follow_up_id": str(one.id),
+        "case_id": str(one.case_id),
+        "state": one.state,
+        "number": one.number,
+        "due_at": one.due_at.isoformat(),
+        "version": one.version,
+    }
+
+
+def view_alert(one: Alert) -> dict[str, Any]:
+    """An alert as those who act on it read it."""
+    return {
+        "id": str(one.id),
+        "alert_id": str(one.id),
+        "case_id": str(one.case_id),
+        "rule": one.rule,
+        "state": one.state,
+        "rung": one.rung,
+        "target_agency": one.target_agency,
+        "version": one.version,
+    }
+
+
+def view_noted(one: Noted) -> dict[str, Any]:
+    """What a fact that was added led to."""
+    following = one.next_due_at.isoformat() if one.next_due_at else None
+    return {"id": str(one.id), "follow_up_id": str(one.follow_up_id) if one.follow_up_id else None, "next_due_at": following}
+
+
+def specs() -> dict[str, Spec]:
+    """Every command of monitoring, by its name."""
+    told = [
+        Spec(
+            name="record-contact",
+            path="/contacts",
+            model=asked.RecordContact,
+            handler=handlers.record_contact,
+            view=view_noted,
+            target=Target.NEW,
+            case_of=lambda command: command.case_id,
+        ),
+        Spec(
+            name="schedule-follow-up",
+            path="/follow-ups",
+            model=asked.ScheduleFollowUp,
+            handler=handlers.schedule_follow_up,
+            view=view_follow_up,
+            target=Target.NEW,
+            case_of=lambda command: command.case_id,
+        ),
+        Spec(
+            name="reschedule-follow-up",
+            path="/follow-ups/{id}/rescheduling",
+            model=asked.RescheduleFollowUp,
+            handler=handlers.reschedule_follow_up,
+            view=view_follow_up,
+        ),
+        Spec(
+            name="cancel-follow-up",
+            path="/follow-ups/{id}/cancellation",
+            model=asked.CancelFollowUp,
+            handler=handlers.cancel_follow_up,
+            view=view_follow_up,
+        ),
+        Spec(
+            name="acknowledge-alert",
+            path="/alerts/{id}/acknowledgement",
+            model=asked.AcknowledgeAlert,
+            handler=handlers.acknowledge_alert,
+            view=view_alert,
+            act=Act.ALERT,
+        ),
+        Spec(
+            name="resolve-alert",
+            path="/alerts/{id}/resolution",
+            model=asked.ResolveAlert,
+            handler=handlers.resolve_alert,
+            view=view_alert,
+            act=Act.ALERT,
+        ),
+        Spec(
+            name="complete-import",
+            path="/cases/{id}/import/completion",
+            model=asked.CompleteImport,
+            handler=handlers.complete_import,
+            view=view_noted,
+            act=Act.LEAD,
+            target=Target.CASE,
+        ),
+    ]
+    return {spec.name: spec for spec in told}
+
+
+def page(limit: Annotated[int, Query(ge=1, le=500)] = 100, after: Annotated[str | None, Query(max_length=100)] = None) -> Page:
+    """Which part of a list: `after` is `next` of the page before."""
+    return Page(limit, after)
+
+
+OnePage = Annotated[Page, Depends(page)]
+SlugQuery = Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+Word = Annotated[str | None, Query(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")]
+
+
+def reading(desk: Desk) -> APIRouter:
+    """What may be read of monitoring."""
+    router = APIRouter(tags=["board"])
+
+    @router.get("/board")
+    def board(caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        """All numbers of the board. The ETag is that of everything but the time."""
+        with desk.engine.begin() as connection:
+            found = boards.board(connection, caller)
+        steady = {name: value for name, value in found.items() if name not in ("at", "watermark")}
+        etag = f'"{hashlib.sha256(orjson.dumps(steady)).hexdigest()[:16]}"'
+        return Response(orjson.dumps(found), media_type="application/json", headers={"ETag": etag})
+
+    @router.get("/cases")
+    def cases(caller: Caller, one: OnePage, holder: SlugQuery = None, stage: Word = None) -> dict[str, Any]:
+        """The cases behind a number of the board."""
+        with desk.engine.begin() as connection:
+            return boards.cases(connection, caller, one, holder=holder, stage=stage)
+
+    @router.get("/hand-offs")
+    def hand_offs(
+        caller: Caller, one: OnePage, giver: Annotated[SlugQuery, Query(alias="from")] = None, taker: Annotated[SlugQuery, Query(alias="to")] = None
+    ) -> dict[str, Any]:
+        """The hand-offs behind a number of the board."""
+        with desk.engine.begin() as connection:
+            return boards.hand_offs(connection, caller, one, giver=giver, taker=taker)
+
+    @router.get("/alerts")
+    def alerts(
+        caller: Caller,
+        one: OnePage,
+        rung: Word = None,
+        age: Word = None,
+        rule: Word = None,
+        case_id: UUID | None = None,
+        state: Literal["open", "any"] = "open",
+    ) -> dict[str, Any]:
+        """The alerts behind a number of the board: whose turn it is, since when, and by which policy."""
+        wanted = {"rung": rung, "age": age, "rule": rule, "state": state, "case_id": str(case_id) if case_id else None}
+        with desk.engine.begin() as connection:
+            return boards.alerts(connection, caller, one, wanted)
+
+    @router.get("/follow-ups/{id}")
+    def follow_up(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
+        found = _authorised(id, caller).follow_ups.get(id)
+        if found is None:
+            raise Absent
+        response.headers["ETag"] = f'"{found.version}"'
+        return view_follow_up(found)
+
+    @router.get("/alerts/{id}")
+    def alert(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
+        found = _authorised(id, caller).alerts.get(id)
+        if found is None:
+            raise Absent
+        response.headers["ETag"] = f'"{found.version}"'
+        return view_alert(found)
+
+    @router.get("/cases/{id}/timeline")
+    def timeline(id: UUID, caller: Caller, case_seen: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+        """Every event of a case from every service, in the order in which they were recorded."""
+        desk.see(id, read_seen(case_seen))
+        _authorised(id, caller)
+        with desk.engine.begin() as connection:
+            rows = boards.timeline(connection, id)
+        return {"items": [_told(id, *row) for row in rows]}
+
+    def _told(case_id: UUID, owner: str, seq: int, headers: bytes, value: bytes) -> dict[str, Any]:
+        envelope = from_headers(unpack(headers), topic=f"{owner}.case.v1", key=str(case_id).encode())
+        said = desk.codec.decode(value)
+        return {
+            "occurred_at": envelope.occurred_at,
+            "recorded_at": envelope.recorded_at,
+            "owner": owner,
+            "type": envelope.type,
+            "agency": envelope.agency,
+            "actor_role": envelope.actor_role,
+            "origin": envelope.origin,
+            "case_seq": seq,
+            "says": said.says(),
+        }
+
+    def _authorised(one: UUID, caller: Caller) -> Work:
+        with desk.engine.begin() as connection:
+            work = desk.make_work(connection)
+            assert isinstance(work, Work)  # noqa: S101  # monitoring's desk makes monitoring's work
+            work.load([one])
+        authorise(caller.cause(), Act.READ, work.standing(one))
+        return work
+
+    return router

@@ -1,0 +1,165 @@
+"""The clock worker: looks at the cases whose moment lies below the watermark, decides, and states what it decided. Alone it writes MISSED, MADE_UP and alerts.
+
+Several may run: each takes cases that no other holds (SKIP LOCKED), and the key of a decision lets it be made once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as Signal
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from casebus import telemetry
+from casebus.cause import Cause
+from casebus.codec import Codec
+from casebus.contracts.monitoring import AlertAutoCleared, AlertEscalated, AlertRaised, AlertResolved, FollowUpMadeUp, FollowUpMissed
+from casebus.envelope import Origin, Role
+from casebus.watermark import Reached, reached
+from services.monitoring.copies import facts_of
+from services.monitoring.domain.alert import AlertState, raised
+from services.monitoring.domain.decision import Decision, decide
+from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.policy import Policy
+from services.monitoring.policies import Policies
+from services.monitoring.rules import RULES
+from services.monitoring.storage import Work
+
+BATCH = 500
+_DUE = text("""
+    SELECT w.reached, c.case_id FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
+      SELECT case_id FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
+        AND NOT EXISTS (SELECT FROM copy.parked p WHERE p.subject = watch.case_id)
+        AND NOT EXISTS (SELECT FROM copy.quarantine q WHERE q.subject = watch.case_id AND q.state = 'OPEN')
+      ORDER BY look_at LIMIT :limit FOR UPDATE SKIP LOCKED) c""")
+_LOOK_AGAIN = text("""
+    UPDATE copy.watch w SET look_at = n.look_at FROM unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[])) AS n (case_id, look_at)
+    WHERE w.case_id = n.case_id""")
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockWorker:
+    """A job of monitoring."""
+
+    engine: Engine
+    codec: Codec
+    policies: Policies
+    wake: Callable[[], None]
+    tick: float
+
+    def run(self, stop: Signal) -> None:
+        while not stop.is_set():
+            try:
+                if self.turn() >= BATCH:
+                    continue
+            except Exception as error:
+                log.warning("clocks begin again", error=type(error).__name__)
+                stop.wait(0.5)
+            stop.wait(self.tick)
+
+    def turn(self) -> int:
+        """One transaction; returns how many cases were looked at."""
+        with self.engine.begin() as connection:
+            now_known = reached(connection)
+            due = _due(connection, now_known)
+            if due:
+                self._settle(connection, due)
+        if due:
+            self.wake()
+        return len(due)
+
+    def _settle(self, connection: Connection, due: dict[UUID, datetime]) -> None:
+        looks: dict[UUID, datetime | None] = {}
+        decided: list[tuple[Decision, History, Policy]] = []
+        for case_id, facts in facts_of(connection, self.codec, due).items():
+            found, looks[case_id] = self._look(case_id, facts, due[case_id])
+            decided.extend(found)
+        self._state(connection, decided)
+        order = sorted(looks)
+        connection.execute(_LOOK_AGAIN, {"cases": order, "looks": [looks[case_id] for case_id in order]})
+
+    def _look(self, case_id: UUID, facts: list[Fact], watermark: datetime) -> tuple[list[tuple[Decision, History, Policy]], datetime | None]:
+        history = History.below(case_id, facts, watermark)
+        policy = self.policies.of(history.region)
+        decisions, look = decide(history, watermark, policy, RULES)
+        later = min((fact.recorded_at for fact in facts if fact.recorded_at >= watermark), default=None)
+        moments = [moment for moment in (look, later) if moment is not None]
+        return [(one, history, policy) for one in decisions], min(moments, default=None)
+
+    def _state(self, connection: Connection, decided: list[tuple[Decision, History, Policy]]) -> None:
+        """Make the decisions that were not made before."""
+        if not decided:
+            return
+        work = Work(connection, self.codec, self.policies)
+        new = work.undecided(one.id for one, _, _ in decided)
+        fresh = [(one, history, policy) for one, history, policy in decided if one.id in new]
+        work.load({subject for one, _, _ in fresh for subject in _touches(one)})
+        for one, history, policy in fresh:
+            work.cause = _cause(one, policy)
+            if _apply(one, history, policy, work):
+                work.emit(one.event)
+                telemetry.ALERTS.labels(getattr(one.event, "rule", "FOLLOW_UP"), type(one.event).__name__).inc()
+        work.save()
+
+
+def _due(connection: Connection, known: Reached) -> dict[UUID, datetime]:
+    if not known.partitions:
+        return {}
+    parts = sorted(known.partitions)
+    rows = connection.execute(_DUE, {"parts": parts, "moments": [known.partitions[p] for p in parts], "limit": BATCH})
+    return {case_id: moment for moment, case_id in rows}
+
+
+def _touches(decision: Decision) -> set[UUID]:
+    """The ids of what the decision changes."""
+    event = decision.event
+    if isinstance(event, FollowUpMissed | FollowUpMadeUp):
+        return {event.follow_up_id}
+    return {event.alert_id} if isinstance(event, AlertRaised | AlertEscalated | AlertResolved | AlertAutoCleared) else set()
+
+
+def _apply(decision: Decision, history: History, policy: Policy, work: Work) -> bool:
+    """Change what the decision is about. False where somebody has closed the alert meanwhile: then there is nothing to say."""
+    event = decision.event
+    match event:
+        case FollowUpMissed() | FollowUpMadeUp():
+            _mark_follow_up(event, work)
+        case AlertRaised():
+            work.alerts.put(raised(event, region=history.region, at=work.now, policy_version=policy.stamp))
+        case AlertEscalated() | AlertResolved() | AlertAutoCleared():
+            alert = work.alerts.get(event.alert_id)
+            if alert is None or not alert.is_open:
+                return False
+            if isinstance(event, AlertEscalated):
+                work.alerts.put(alert.climb(event))
+            else:
+                ended = AlertState.RESOLVED if isinstance(event, AlertResolved) else AlertState.AUTO_CLEARED
+                work.alerts.put(alert.close(ended))
+    return True
+
+
+def _mark_follow_up(event: FollowUpMissed | FollowUpMadeUp, work: Work) -> None:
+    found = work.follow_ups.get(event.follow_up_id)
+    if found is not None:
+        work.follow_ups.put(found.missed(event.missed_at) if isinstance(event, FollowUpMissed) else found.made_up(event.made_up_at))
+
+
+def _cause(decision: Decision, policy: Policy) -> Cause:
+    """The worker's own act, because of a fact; of imported history, part of that import at the time it had."""
+    because = decision.because.envelope
+    return Cause(
+        agency=decision.agency,
+        actor="system-monitoring",
+        actor_role=Role.SYSTEM,
+        actor_agency=decision.agency,
+        origin=Origin.IMPORT if decision.history else Origin.SYSTEM,
+        occurred_at=decision.occurred_at,
+        recorded_at=because.recorded_at,
+        import_id=because.import_id if decision.history else None,
+        correlation_id=because.correlation_id,
+        causation_id=because.event_id,
+        policy_version=policy.stamp,
+    )

@@ -1,0 +1,167 @@
+"""What monitoring keeps of others, and of itself as it came back from Kafka: facts, the board's views and cells, and when to look at a case."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from casebus.codec import Codec
+from casebus.envelope import Envelope, Origin, from_headers, to_headers
+from casebus.inbox import pack, unpack
+from casebus.sharing import TABLE as SHARING
+from casebus.sharing import Sharing
+from casebus.work import Received
+from casebus.work import Work as BusWork
+from services.monitoring.domain.case_view import CaseView
+from services.monitoring.domain.fact import Fact
+
+COMPLETES = "CaseImported"
+
+
+class Copies(BusWork):
+    """One transaction over a batch of facts."""
+
+    def __init__(self, connection: Connection, codec: Codec) -> None:
+        super().__init__(connection, codec)
+        self.sharing = self.shelf(SHARING, Sharing, lock=False)
+        self.views = self.shelf("copy.case_view", CaseView, lock=False)
+        self._before: dict[UUID, CaseView] = {}
+        self._facts: list[Received] = []
+
+    @property
+    def envelope(self) -> Envelope:
+        return self.received.envelope
+
+    def load(self, ids: Collection[UUID]) -> None:
+        self.sharing.load_ids(ids)
+        self.views.load_ids(ids)
+        self._before = {view.id: view for view in self.views.all()}
+
+    def keep_fact(self) -> None:
+        """The event in hand is a fact of its case."""
+        self._facts.append(self.received)
+
+    def save(self) -> dict[UUID, int]:
+        save_facts(self.connection, self._facts)
+        lower_looks(self.connection, self._facts)
+        save_cells(self.connection, self._before, self.views.all())
+        return super().save()
+
+
+def save_facts(connection: Connection, received: list[Received]) -> None:
+    """The facts of a batch, as one statement."""
+    if not received:
+        return
+    envelopes = [one.envelope for one in received]
+    connection.execute(
+        text(
+            "INSERT INTO copy.fact (case_id, owner, case_seq, recorded_at, headers, value) SELECT * FROM unnest(CAST(:cases AS uuid[]),"
+            " CAST(:owners AS text[]), CAST(:seqs AS int[]), CAST(:recorded AS timestamptz[]), CAST(:headers AS bytea[]), CAST(:values AS bytea[]))"
+        ),
+        {
+            "cases": [e.subject for e in envelopes],
+            "owners": [e.owner for e in envelopes],
+            "seqs": [e.case_seq for e in envelopes],
+            "recorded": [e.recorded_at for e in envelopes],
+            "headers": [pack([(n, v) for n, v in to_headers(e) if isinstance(v, bytes)]) for e in envelopes],
+            "values": [one.value for one in received],
+        },
+    )
+
+
+def lower_looks(connection: Connection, received: list[Received]) -> None:
+    """A case is looked at once its newest facts are below the watermark; while an import brings its history, only when that is complete."""
+    looks: dict[UUID, tuple[int, datetime | None]] = {}
+    for one in received:
+        envelope = one.envelope
+        waits = envelope.origin is Origin.IMPORT and not envelope.type.endswith(COMPLETES)
+        known = looks.get(envelope.subject, (one.partition, None))[1]
+        moments = [m for m in (known, None if waits else envelope.recorded_at) if m is not None]
+        looks[envelope.subject] = (one.partition, min(moments, default=None))
+    order = sorted(looks)
+    connection.execute(
+        text(
+            "INSERT INTO copy.watch AS w (case_id, part, look_at) SELECT * FROM"
+            " unnest(CAST(:cases AS uuid[]), CAST(:parts AS int[]), CAST(:looks AS timestamptz[]))"
+            " ON CONFLICT (case_id) DO UPDATE SET look_at = least(w.look_at, excluded.look_at)"
+        ),
+        {"cases": order, "parts": [looks[c][0] for c in order], "looks": [looks[c][1] for c in order]},
+    )
+
+
+def save_cells(connection: Connection, before: Mapping[UUID, CaseView], after: Iterable[CaseView]) -> None:
+    """Move the board's counts by what changed, and keep the hand-offs of the cases that have new ones."""
+    stock: Counter[tuple[str, str, str]] = Counter()
+    flow: Counter[tuple[str, str, str]] = Counter()
+    moved: list[CaseView] = []
+    for view in after:
+        old = before.get(view.id)
+        if old is view:
+            continue
+        stock.update(_stock(view))
+        flow.update(_flow(view))
+        if old is not None:
+            stock.subtract(_stock(old))
+            flow.subtract(_flow(old))
+        if old is None or old.hand_offs() != view.hand_offs():
+            moved.append(view)
+    _add(connection, "copy.stock_cell", ("region", "holder", "stage"), stock)
+    _add(connection, "copy.flow_cell", ("region", "from_agency", "to_agency"), flow)
+    _keep_hand_offs(connection, moved)
+
+
+def _stock(view: CaseView) -> list[tuple[str, str, str]]:
+    return [(view.region, view.holder, view.stage)] if view.is_open else []
+
+
+def _flow(view: CaseView) -> list[tuple[str, str, str]]:
+    return [(view.region, one.from_agency, one.to_agency) for one in view.hand_offs()]
+
+
+def _add(connection: Connection, table: str, names: tuple[str, str, str], delta: Counter[tuple[str, str, str]]) -> None:
+    changed = sorted((cell, count) for cell, count in delta.items() if count)
+    if not changed:
+        return
+    connection.execute(
+        text(
+            f"INSERT INTO {table} AS c ({', '.join(names)}, count) SELECT * FROM"
+            " unnest(CAST(:a AS text[]), CAST(:b AS text[]), CAST(:c AS text[]), CAST(:n AS int[]))"
+            f" ON CONFLICT ({', '.join(names)}) DO UPDATE SET count = c.count + excluded.count"
+        ),
+        {"a": [k[0] for k, _ in changed], "b": [k[1] for k, _ in changed], "c": [k[2] for k, _ in changed], "n": [n for _, n in changed]},
+    )
+
+
+def _keep_hand_offs(connection: Connection, views: list[CaseView]) -> None:
+    if not views:
+        return
+    connection.execute(text("DELETE FROM copy.hand_off WHERE case_id = ANY(CAST(:cases AS uuid[]))"), {"cases": [v.id for v in views]})
+    rows = [(view, number, one) for view in views for number, one in enumerate(view.hand_offs(), 1)]
+    connection.execute(
+        text(
+            "INSERT INTO copy.hand_off (case_id, number, region, from_agency, to_agency, at) SELECT * FROM unnest(CAST(:cases AS uuid[]),"
+            " CAST(:numbers AS int[]), CAST(:regions AS text[]), CAST(:froms AS text[]), CAST(:tos AS text[]), CAST(:ats AS timestamptz[]))"
+        ),
+        {
+            "cases": [view.id for view, _, _ in rows],
+            "numbers": [number for _, number, _ in rows],
+            "regions": [view.region for view, _, _ in rows],
+            "froms": [one.from_agency for _, _, one in rows],
+            "tos": [one.to_agency for _, _, one in rows],
+            "ats": [one.at for _, _, one in rows],
+        },
+    )
+
+
+def facts_of(connection: Connection, codec: Codec, cases: Collection[UUID]) -> dict[UUID, list[Fact]]:
+    """Every fact that is kept of these cases, in no order."""
+    found: dict[UUID, list[Fact]] = {case_id: [] for case_id in cases}
+    rows = connection.execute(
+        text("SELECT case_id, owner, headers, value FROM copy.fact WHERE case_id = ANY(CAST(:cases AS uuid[]))"), {"cases": sorted(cases)}
+    )
+    for case_id, owner, headers, value in rows:
+        envelope = from_headers(unpack(headers), topic=f"{owner}.case.v1", key=str(case_id).encode())
+        found[case_id].append(Fact(codec.decode(value), envelope))
+    return found

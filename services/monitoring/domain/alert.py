@@ -1,0 +1,91 @@
+"""An alert as those who act on it see it: raised, acknowledged, climbing, and ended by an act, by late evidence, or with what it was about."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from casebus.contracts.monitoring import AlertAcknowledged, AlertCause, AlertEscalated, AlertRaised, AlertResolved, AlertRule, Rung
+from casebus.errors import Conflict
+
+
+class AlertState(StrEnum):
+    """domain.md, Alert. RAISED and ACKNOWLEDGED are open."""
+
+    RAISED = "RAISED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    RESOLVED = "RESOLVED"
+    AUTO_CLEARED = "AUTO_CLEARED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """`agency` is responsible; `target_agency` with `rung` says whose turn it is. `raised_at` is the system time at its decision."""
+
+    id: UUID
+    version: int = 1
+    case_id: UUID
+    region: str
+    rule: AlertRule
+    subject_id: UUID
+    agency: str
+    rung: Rung
+    target_agency: str
+    due_at: datetime
+    raised_at: datetime
+    state: AlertState = AlertState.RAISED
+    escalations: int = 0
+    acknowledged_on: Rung | None = None
+    policy_version: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (AlertState.RAISED, AlertState.ACKNOWLEDGED)
+
+    def acknowledge(self) -> tuple["Alert", AlertAcknowledged]:
+        """Somebody has seen it: it climbs one window later. Once on each rung."""
+        self._must_be_open()
+        if self.acknowledged_on is self.rung:
+            raise Conflict("It is acknowledged on this rung already: act on it, or resolve it with what was done.")
+        seen = replace(self, version=self.version + 1, state=AlertState.ACKNOWLEDGED, acknowledged_on=self.rung)
+        return seen, AlertAcknowledged(case_id=self.case_id, alert_id=self.id, rule=self.rule)
+
+    def resolve(self) -> tuple["Alert", AlertResolved]:
+        """Somebody acted: it climbs no further."""
+        self._must_be_open()
+        event = AlertResolved(case_id=self.case_id, alert_id=self.id, rule=self.rule, cause=AlertCause.ACTED)
+        return replace(self, version=self.version + 1, state=AlertState.RESOLVED), event
+
+    def climb(self, step: AlertEscalated) -> "Alert":
+        return replace(
+            self,
+            version=self.version + 1,
+            rung=step.rung,
+            target_agency=step.target_agency,
+            escalations=self.escalations + 1,
+            state=AlertState.RAISED,
+        )
+
+    def close(self, state: AlertState) -> "Alert":
+        return replace(self, version=self.version + 1, state=state)
+
+    def _must_be_open(self) -> None:
+        if not self.is_open:
+            raise Conflict(f"The alert is {self.state}: there is nothing left to do about it.")
+
+
+def raised(event: AlertRaised, *, region: str, at: datetime, policy_version: str) -> Alert:
+    """The alert that this event raises."""
+    return Alert(
+        id=event.alert_id,
+        case_id=event.case_id,
+        region=region,
+        rule=event.rule,
+        subject_id=event.subject_id,
+        agency=event.agency,
+        rung=event.rung,
+        target_agency=event.target_agency,
+        due_at=event.due_at,
+        raised_at=at,
+        policy_version=policy_version,
+    )

@@ -1,0 +1,128 @@
+"""What follows from a case's history below a watermark: a pure function, so that live, late, replayed and reordered runs decide the same."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from casebus.contracts.monitoring import AlertAcknowledged, AlertAutoCleared, AlertCause, AlertEscalated, AlertRaised, AlertResolved, Rung
+from casebus.event import Event
+from services.monitoring.domain.clock import Clock, Ending, State, Verdict, judge
+from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.rule import Rule
+
+NAMESPACE = UUID("6f1c2f0e-6c0b-5f52-9d0e-2a4b4f1f7a11")
+RUNGS = (Rung.WORKER, Rung.SUPERVISOR, Rung.COORDINATOR)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """One event to state, once: its id is the same whenever it is decided again. `history`: it is told with the time it had, to nobody."""
+
+    id: UUID
+    event: Event
+    because: Fact
+    agency: str
+    occurred_at: datetime | None = None
+
+    @property
+    def history(self) -> bool:
+        return self.occurred_at is not None
+
+
+def alert_id(case_id: UUID, rule: Rule, clock: Clock) -> UUID:
+    """The same for the same round of the same clock, so that a replay raises no alert twice."""
+    return uuid5(NAMESPACE, f"{case_id}:{rule.name}:{clock.subject}:{clock.round}")
+
+
+def decide(history: History, watermark: datetime, policy: Policy, rules: Iterable[Rule]) -> tuple[list[Decision], datetime | None]:
+    """Everything that is decided by now, in a fixed order, and the moment after which there may be more."""
+    decided: list[Decision] = []
+    looks: list[datetime] = []
+    ladder = _Ladder(history, watermark, policy)
+    for rule in rules:
+        for clock in rule.clocks(history, policy):
+            verdict = judge(clock, watermark, history.decidable_from(clock.start))
+            if verdict.look is not None:
+                looks.append(verdict.look)
+            if verdict.state is State.BREACHED:
+                decided.extend(_of_breach(history.case_id, rule, clock, verdict))
+                if not verdict.history:
+                    decided.extend(ladder.climb(alert_id(history.case_id, rule, clock), rule, looks))
+    return decided, min(looks, default=None)
+
+
+def _of_breach(case_id: UUID, rule: Rule, clock: Clock, verdict: Verdict) -> Iterator[Decision]:
+    one = alert_id(case_id, rule, clock)
+    for event in rule.states(clock, verdict):
+        at = getattr(event, "made_up_at", verdict.deadline) if verdict.history else None
+        yield Decision(id=uuid5(one, event.TYPE), event=event, because=clock.start, agency=clock.agency, occurred_at=at)
+    if verdict.history:
+        return
+    raised = AlertRaised(
+        case_id=case_id,
+        alert_id=one,
+        rule=rule.name,
+        subject_id=clock.subject,
+        due_at=verdict.due,
+        agency=clock.agency,
+        rung=RUNGS[0],
+        target_agency=clock.agency,
+    )
+    yield Decision(id=one, event=raised, because=clock.start, agency=clock.agency)
+    if verdict.evidence is not None:
+        closing = _closing(raised, verdict, verdict.evidence.envelope.event_id)
+        yield Decision(id=uuid5(one, "closed"), event=closing, because=verdict.evidence, agency=clock.agency)
+
+
+def _closing(raised: AlertRaised, verdict: Verdict, evidence: UUID) -> Event:
+    """Done too late resolves it; done in time but known late, or the end of what it was about, clears it."""
+    if verdict.ending is Ending.MADE_UP:
+        return AlertResolved(case_id=raised.case_id, alert_id=raised.alert_id, rule=raised.rule, cause=AlertCause.LATE, evidence=evidence)
+    return AlertAutoCleared(case_id=raised.case_id, alert_id=raised.alert_id, rule=raised.rule, evidence=evidence)
+
+
+class _Ladder:
+    """How the alerts of one case climb: each rung counts from when it was told, never from the due time; an acknowledgement holds it for one window."""
+
+    def __init__(self, history: History, watermark: datetime, policy: Policy) -> None:
+        self._history, self._watermark, self._policy = history, watermark, policy
+
+    def climb(self, one: UUID, rule: Rule, looks: list[datetime]) -> Iterator[Decision]:
+        """The next rung, where its time has come; `looks` gets the moment at which it will."""
+        told = next(((fact, event) for fact, event in self._history.of(AlertRaised) if event.alert_id == one), None)
+        if told is None:
+            return
+        raised, alert = told
+        steps = {event.rung: fact for fact, event in self._history.of(AlertEscalated) if event.alert_id == one}
+        held = [fact for fact, event in self._history.of(AlertAcknowledged) if event.alert_id == one]
+        closed = min((fact.recorded_at for fact, ended in self._closings() if ended == one), default=None)
+        since = raised
+        for rung, above in zip(RUNGS, RUNGS[1:], strict=False):
+            moment = self._leaves(rung, since, held)
+            if moment is None or (closed is not None and closed <= moment):
+                return
+            if self._watermark <= moment:
+                looks.append(moment)
+                return
+            if above not in steps:
+                yield self._step(alert, above, since)
+                return
+            since = steps[above]
+
+    def _closings(self) -> Iterator[tuple[Fact, UUID]]:
+        for fact in self._history.facts:
+            if isinstance(fact.event, AlertResolved | AlertAutoCleared):
+                yield fact, fact.event.alert_id
+
+    def _leaves(self, rung: Rung, since: Fact, held: list[Fact]) -> datetime | None:
+        priority = self._history.priority_at(since)
+        moment = self._policy.climbs_at(since.recorded_at, rung, priority)
+        hold = next((fact for fact in held if moment is not None and since.recorded_at < fact.recorded_at <= moment), None)
+        return moment if hold is None else self._policy.climbs_at(hold.recorded_at, rung, priority)
+
+    def _step(self, alert: AlertRaised, rung: Rung, because: Fact) -> Decision:
+        target = self._history.region if rung is Rung.COORDINATOR else alert.agency
+        step = AlertEscalated(case_id=alert.case_id, alert_id=alert.alert_id, rule=alert.rule, rung=rung, target_agency=target)
+        return Decision(id=uuid5(alert.alert_id, rung), event=step, because=because, agency=alert.agency)

@@ -1,0 +1,97 @@
+"""What is known of a case: every event of it, in the one order that does not depend on how it arrived."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+from uuid import UUID
+
+from casebus.contracts import intake, monitoring, planning, referral
+from casebus.contracts.intake import Priority
+from casebus.envelope import Envelope, Origin
+from casebus.event import Event
+
+E = TypeVar("E", bound=Event)
+Imported = intake.CaseImported | planning.CaseImported | referral.CaseImported | monitoring.CaseImported
+IMPORTED = (intake.CaseImported, planning.CaseImported, referral.CaseImported, monitoring.CaseImported)
+
+
+def effective(envelope: Envelope) -> datetime:
+    """When an event counts from: for IMPORT and OFFLINE when it occurred, else when it was recorded (domain.md)."""
+    return envelope.occurred_at if envelope.origin in (Origin.IMPORT, Origin.OFFLINE) else envelope.recorded_at
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event with its envelope. `order` is total: no two facts of a case share it."""
+
+    event: Event
+    envelope: Envelope
+
+    @property
+    def recorded_at(self) -> datetime:
+        return self.envelope.recorded_at
+
+    @property
+    def effective(self) -> datetime:
+        return effective(self.envelope)
+
+    @property
+    def order(self) -> tuple[datetime, str, int]:
+        return self.envelope.recorded_at, self.envelope.owner, self.envelope.case_seq
+
+
+@dataclass(frozen=True)
+class History:
+    """The facts of one case recorded before `below`: what a decision may rest on. The order in which they arrived is lost on purpose."""
+
+    case_id: UUID
+    facts: tuple[Fact, ...]
+
+    @classmethod
+    def below(cls, case_id: UUID, facts: list[Fact], watermark: datetime) -> "History":
+        return cls(case_id, tuple(sorted((f for f in facts if f.recorded_at < watermark), key=lambda f: f.order)))
+
+    def of(self, *kinds: type[E]) -> Iterator[tuple[Fact, E]]:
+        """The facts of these kinds, in order, each with its event."""
+        for fact in self.facts:
+            if isinstance(fact.event, kinds):
+                yield fact, fact.event
+
+    @cached_property
+    def region(self) -> str:
+        return next((event.region for _, event in self.of(intake.CaseReceived)), "")
+
+    @cached_property
+    def lead(self) -> str:
+        """The agency that leads now."""
+        handed = [event.to_agency for _, event in self.of(intake.LeadHandedOver)]
+        return handed[-1] if handed else next((event.agency for _, event in self.of(intake.CaseReceived)), "")
+
+    def priority_at(self, fact: Fact) -> Priority:
+        """The priority as it was known when the fact was recorded; MEDIUM before triage."""
+        told = [event.priority for known, event in self.of(intake.CaseTriaged) if known.order <= fact.order]
+        return told[-1] if told else Priority.MEDIUM
+
+    @cached_property
+    def _completions(self) -> dict[UUID, datetime | None]:
+        """By import: when the last of its owners said that the case's part was complete; None while one hasn't."""
+        owners: dict[UUID, set[str]] = {}
+        for _, begun in self.of(intake.CaseImportBegun):
+            owners.setdefault(begun.import_id, set()).update(begun.owners)
+        said: dict[tuple[UUID, str], datetime] = {}
+        for fact in self.facts:
+            if isinstance(fact.event, IMPORTED):
+                said[fact.event.import_id, fact.envelope.owner] = fact.recorded_at
+        return {
+            one: max(said[one, owner] for owner in wanted) if all((one, owner) in said for owner in wanted) else None
+            for one, wanted in owners.items()
+        }
+
+    def decidable_from(self, start: Fact) -> datetime | None:
+        """The earliest moment at which a clock with this start may be decided, None while the import it came by is not complete."""
+        import_id = start.envelope.import_id
+        if start.envelope.origin is Origin.IMPORT and import_id is not None:
+            return self._completions.get(import_id)
+        return start.recorded_at

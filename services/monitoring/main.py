@@ -1,0 +1,69 @@
+"""Where monitoring is put together: `python -m services.monitoring.main [--only api|relay|consumer|statements|clocks|blindness]`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from casebus.assembly import Blueprint, Parts, run
+from casebus.codec import Codec
+from casebus.contracts import EVENTS
+from casebus.event import Event
+from casebus.service import Job
+from casebus.sharing import SHARING
+from casebus.topics import case_topics, read_topics
+from casebus.track import Handler
+from casebus.watermark import StatementReader
+from services.monitoring import api, handlers
+from services.monitoring.blindness import BlindWatch
+from services.monitoring.clocks import ClockWorker
+from services.monitoring.copies import Copies
+from services.monitoring.policies import Policies, read_policies
+from services.monitoring.settings import Settings
+from services.monitoring.storage import Work
+
+
+def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: float = 30.0) -> Blueprint:
+    """Monitoring reads every case topic, its own among them."""
+
+    def work(connection: Connection, codec: Codec) -> Work:
+        return Work(connection, codec, policies)
+
+    def jobs(parts: Parts) -> Mapping[str, Job]:
+        owners = tuple(topic.owner for topic in case_topics(read_topics()))
+        statements = StatementReader(engine=parts.engine, bootstrap=parts.bootstrap, codec=parts.codec, owners=owners)
+        clocks = ClockWorker(engine=parts.engine, codec=parts.codec, policies=policies, wake=parts.wake, tick=tick_seconds)
+        watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
+        return {"statements": statements.run, "clocks": clocks.run, "blindness": watch.run}
+
+    return Blueprint(
+        name="monitoring",
+        title="continuum monitoring",
+        description="Follow-ups, clocks, alerts that climb, the board, and the timeline of a case.",
+        make_work=work,
+        make_copies=Copies,
+        specs=api.specs,
+        reading=api.reading,
+        copies=copies(),
+        reactions=handlers.REACTIONS,
+        jobs=jobs,
+    )
+
+
+def copies() -> dict[type[Event], Handler]:
+    """Every event of every case topic is kept; those about who takes part also change who may see the case."""
+    topics = {topic.name for topic in case_topics(read_topics())}
+    return {kind: _keeping(SHARING.get(kind)) for kind in EVENTS.values() if kind.TOPIC in topics}
+
+
+def _keeping(also: Callable[[Any, Any], None] | None) -> Handler:
+    def keep(event: Any, work: Any) -> None:
+        handlers.keep(event, work)
+        if also is not None:
+            also(event, work)
+
+    return keep
+
+
+if __name__ == "__main__":
+    run(lambda settings: blueprint(read_policies(settings.policies), settings.tick_seconds, settings.blind_seconds), Settings)

@@ -1,0 +1,7 @@
+"""The alert rules, one a file. A new rule is a new file, its symbol in AlertRule, and its name here."""
+
+from services.monitoring.rules.missed_follow_up import MISSED_FOLLOW_UP
+from services.monitoring.rules.referral_unanswered import REFERRAL_UNANSWERED
+from services.monitoring.rules.stalled_case import STALLED_CASE
+
+RULES = (MISSED_FOLLOW_UP, REFERRAL_UNANSWERED, STALLED_CASE)

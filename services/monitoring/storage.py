@@ -1,0 +1,63 @@
+"""What monitoring owns: cares, follow-ups, alerts, and the decisions that were made. Its copies are in copies.py."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from casebus.access import Standing
+from casebus.codec import Codec
+from casebus.sharing import TABLE as SHARING
+from casebus.sharing import Sharing
+from casebus.work import Work as BusWork
+from services.monitoring.domain.alert import Alert
+from services.monitoring.domain.follow_up import Care, FollowUp
+from services.monitoring.domain.policy import Policy
+from services.monitoring.policies import Policies
+
+_BEHIND = text("""
+    SELECT id, case_id FROM own.follow_up WHERE id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL SELECT id, case_id FROM own.alert WHERE id = ANY(CAST(:ids AS uuid[]))""")
+
+
+class Work(BusWork):
+    """One transaction over a batch: commands, reactions and the clock worker's decisions."""
+
+    def __init__(self, connection: Connection, codec: Codec, policies: Policies) -> None:
+        super().__init__(connection, codec)
+        self._policies = policies
+        self._case_of: dict[UUID, UUID] = {}
+        self.cares = self.shelf("own.care", Care)
+        self.follow_ups = self.shelf("own.follow_up", FollowUp)
+        self.alerts = self.shelf("own.alert", Alert)
+        self.sharing = self.shelf(SHARING, Sharing, lock=False)
+
+    def policy(self, region: str) -> Policy:
+        return self._policies.of(region)
+
+    def load(self, ids: Collection[UUID]) -> None:
+        """The ids are of cases, follow-ups or alerts; of a case come its open follow-ups, of the others what was asked for."""
+        wanted = {"ids": sorted(ids)}
+        for one, case_id in self.connection.execute(_BEHIND, wanted):
+            self._case_of[one] = case_id
+        cases = sorted({*ids, *self._case_of.values()})
+        self.cares.load_ids(cases)
+        self.follow_ups.load("id = ANY(CAST(:ids AS uuid[])) OR (is_open AND case_id = ANY(CAST(:cases AS uuid[])))", wanted | {"cases": cases})
+        self.alerts.load_ids(ids)
+        self.sharing.load_ids(cases)
+
+    def standing(self, aggregate: UUID) -> Standing | None:
+        sharing = self.sharing.get(self._case_of.get(aggregate, aggregate))
+        return sharing.standing() if sharing else None
+
+    def version(self, aggregate: UUID) -> int | None:
+        found = self.follow_ups.get(aggregate) or self.alerts.get(aggregate)
+        return found.version if found else None
+
+    def undecided(self, decisions: Iterable[UUID]) -> set[UUID]:
+        """Which of these were not made before; they are made now."""
+        rows = self.connection.execute(
+            text("INSERT INTO own.decision (id) SELECT * FROM unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id"),
+            {"ids": sorted(set(decisions))},
+        )
+        return {one for (one,) in rows}

@@ -1,0 +1,99 @@
+"""Planning's routes: its commands, and what may be read."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from casebus.access import Act, authorise
+from casebus.commands import Desk, Spec
+from casebus.errors import Absent
+from casebus.http import Caller
+from services.planning import commands as asked
+from services.planning import handlers
+from services.planning.domain import Goal, Plan, Step
+from services.planning.storage import Work
+
+
+def view(plan: Plan) -> dict[str, Any]:
+    """A plan as the participants of its case read it."""
+    return {
+        "id": str(plan.id),
+        "case_id": str(plan.id),
+        "version": plan.version,
+        "state": plan.state,
+        "plan_version": plan.plan_version,
+        "outcome": plan.outcome,
+        "goals": [_goal(goal) for goal in plan.goals],
+        "steps": [_step(step) for step in plan.steps],
+    }
+
+
+def _goal(goal: Goal) -> dict[str, Any]:
+    return {
+        "goal_id": str(goal.id),
+        "horizon": goal.horizon,
+        "domain": goal.domain,
+        "target_on": goal.target_on.isoformat() if goal.target_on else None,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "step_id": str(step.id),
+        "goal_id": str(step.goal_id) if step.goal_id else None,
+        "kind": step.kind,
+        "agency": step.agency,
+        "service_type": step.service_type,
+        "candidates": [str(candidate) for candidate in step.candidates],
+        "due_on": step.due_on.isoformat() if step.due_on else None,
+        "state": step.state,
+        "blocked_by": step.blocked_by,
+        "result": step.result,
+    }
+
+
+def specs() -> dict[str, Spec]:
+    """Every command of planning, by its name."""
+    one, steps, lead = "/plans/{id}", "/plans/{id}/steps", Act.LEAD
+    told = [
+        Spec(name="set-goal", path=f"{one}/goals", model=asked.SetGoal, handler=handlers.set_goal, view=view),
+        Spec(name="plan-step", path=steps, model=asked.PlanStep, handler=handlers.plan_step, view=view),
+        Spec(name="agree-plan", path=f"{one}/agreement", model=asked.AgreePlan, handler=handlers.agree_plan, view=view, act=lead),
+        Spec(name="finish-step", path=f"{steps}/completion", model=asked.FinishStep, handler=handlers.finish_step, view=view),
+        Spec(name="block-step", path=f"{steps}/block", model=asked.BlockStep, handler=handlers.block_step, view=view),
+        Spec(name="resume-step", path=f"{steps}/resumption", model=asked.ResumeStep, handler=handlers.resume_step, view=view),
+        Spec(name="skip-step", path=f"{steps}/skip", model=asked.SkipStep, handler=handlers.skip_step, view=view),
+        Spec(name="close-case", path=f"{one}/closure", model=asked.CloseCase, handler=handlers.close_case, view=view, act=lead),
+        Spec(name="reopen-case", path=f"{one}/reopening", model=asked.ReopenCase, handler=handlers.reopen_case, view=view, act=lead),
+        Spec(
+            name="complete-import",
+            path=f"{one}/import/completion",
+            model=asked.CompleteImport,
+            handler=handlers.complete_import,
+            view=view,
+            act=lead,
+        ),
+    ]
+    return {spec.name: spec for spec in told}
+
+
+def reading(desk: Desk) -> APIRouter:
+    """What may be read of planning."""
+    router = APIRouter(tags=["plans"])
+
+    @router.get("/plans/{id}")
+    def plan(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
+        """The plan of one case, to an agency that takes part in it or was asked to, and to its region's coordinator."""
+        with desk.engine.begin() as connection:
+            work = desk.make_work(connection)
+            assert isinstance(work, Work)  # planning's desk makes planning's work
+            work.load([id])
+            found, standing = work.plans.get(id), work.standing(id)
+        authorise(caller.cause(), Act.READ, standing)
+        if found is None:
+            raise Absent
+        response.headers["ETag"] = f'"{found.version}"'
+        return view(found)
+
+    return router

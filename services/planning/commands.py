@@ -1,0 +1,70 @@
+"""What may be asked of planning: the bodies of its commands. An unknown field, or an unknown word in a list of words, is refused."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from casebus.commands import Command, Slug
+from casebus.contracts.planning import BlockReason, CaseOutcome, Domain, Horizon, ReopenReason, SkipReason, StepKind, StepResult
+
+
+class SetGoal(Command):
+    """`goal_id` is for callers that name their things themselves; without it one is made."""
+
+    goal_id: UUID | None = None
+    horizon: Horizon
+    domain: Domain
+    target_on: date | None = None
+
+
+class PlanStep(Command):
+    """`agency` is the responsible one, the caller's own unless said. `step_id` is as `goal_id` above.
+
+    A REFERRAL step says the type of service, and may say which services to ask, the best one first.
+    """
+
+    step_id: UUID | None = None
+    kind: StepKind
+    agency: Slug | None = None
+    goal_id: UUID | None = None
+    service_type: Slug | None = None
+    candidates: Annotated[tuple[UUID, ...], Field(max_length=50)] = ()
+    due_on: date | None = None
+
+
+class AgreePlan(Command):
+    pass
+
+
+class FinishStep(Command):
+    step_id: UUID
+    result: StepResult
+
+
+class BlockStep(Command):
+    step_id: UUID
+    reason: BlockReason
+
+
+class ResumeStep(Command):
+    step_id: UUID
+
+
+class SkipStep(Command):
+    step_id: UUID
+    reason: SkipReason
+
+
+class CloseCase(Command):
+    outcome: CaseOutcome
+
+
+class ReopenCase(Command):
+    reason: ReopenReason
+    under_way: bool = False
+
+
+class CompleteImport(Command):
+    import_id: UUID

@@ -1,0 +1,243 @@
+"""The plan of a case: its goals and steps, what becomes of them, and how the case is closed and reopened (S25–S37, S56, S59)."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from casebus.contracts import planning as said
+from casebus.contracts.planning import BlockReason, CaseOutcome, Domain, Horizon, ReopenReason, SkipReason, StepKind, StepResult
+from casebus.errors import Conflict, Fix, Invalid
+from casebus.event import Event
+
+
+class PlanState(StrEnum):
+    """The stages of a case once planning owns it (domain.md, Case). ACTIVE says that its plan is agreed."""
+
+    PLANNING = "PLANNING"
+    ACTIVE = "ACTIVE"
+    CLOSED = "CLOSED"
+
+
+class StepState(StrEnum):
+    """Where a step stands (domain.md, Plan step)."""
+
+    PLANNED = "PLANNED"
+    REQUESTED = "REQUESTED"  # of a REFERRAL step: referral looks for an agency
+    IN_REFERRAL = "IN_REFERRAL"  # of a REFERRAL step: an agency has taken it
+    BLOCKED = "BLOCKED"
+    DONE = "DONE"
+    SKIPPED = "SKIPPED"
+    CANCELLED = "CANCELLED"  # open when the case was closed
+
+
+OVER = frozenset({StepState.DONE, StepState.SKIPPED, StepState.CANCELLED})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Goal:
+    """What the plan is to reach (S25, S26)."""
+
+    id: UUID
+    horizon: Horizon
+    domain: Domain
+    target_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What is to be done and by which agency (S30). A BLOCKED step goes on as `after_block`.
+
+    For a REFERRAL step, PLANNED there says that no referral serves it.
+    """
+
+    id: UUID
+    kind: StepKind
+    agency: str
+    goal_id: UUID | None = None
+    service_type: str | None = None
+    candidates: tuple[UUID, ...] = ()
+    due_on: date | None = None
+    state: StepState = StepState.PLANNED
+    after_block: StepState = StepState.PLANNED
+    blocked_by: BlockReason | None = None
+    result: StepResult | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in OVER
+
+    def must_fit_its_kind(self) -> None:
+        """A REFERRAL step says what service it needs; no other step has one. Raises Invalid."""
+        if self.kind is StepKind.REFERRAL and self.service_type is None:
+            raise Invalid("A step of kind REFERRAL needs a type of service.", Fix("service_type", "the type of service to look for"))
+        if self.kind is not StepKind.REFERRAL and (self.service_type or self.candidates):
+            raise Invalid("Only a step of kind REFERRAL has a service.", Fix("kind", "REFERRAL, or leave out service_type and candidates"))
+        if len(set(self.candidates)) != len(self.candidates):
+            raise Invalid("A service is asked once.", Fix("candidates", "each service once, the best one first"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Its id is the case's. Each method returns the plan as it is afterwards and the events that say so; it raises Conflict where the state
+    doesn't allow it. `plan_version` counts the drafts: a reopened case has a new one."""
+
+    id: UUID
+    version: int = 1
+    state: PlanState = PlanState.PLANNING
+    plan_version: int = 1
+    goals: tuple[Goal, ...] = ()
+    steps: tuple[Step, ...] = ()
+    outcome: CaseOutcome | None = None
+
+    def next_id(self, kind: str) -> UUID:
+        """The id of what is added next, the same each time it is asked."""
+        return uuid5(self.id, f"{kind} {self.version}")
+
+    def step(self, step_id: UUID) -> Step:
+        """Raises Invalid where the plan has none of this id."""
+        found = self.find_step(step_id)
+        if found is None:
+            raise Invalid("The plan has no such step.", Fix("step_id", "the id of a step of this plan"))
+        return found
+
+    def find_step(self, step_id: UUID | None) -> Step | None:
+        return next((step for step in self.steps if step.id == step_id), None)
+
+    def open_referral(self, step_id: UUID | None) -> Step | None:
+        """The step of kind REFERRAL that an answer of referral can still change."""
+        step = self.find_step(step_id)
+        return step if step and step.is_open and step.kind is StepKind.REFERRAL else None
+
+    def set_goal(self, goal: Goal) -> tuple["Plan", said.GoalSet]:
+        """S25: what is to be reached, and by when."""
+        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="set a goal")
+        if any(known.id == goal.id for known in self.goals):
+            raise Conflict("The plan has a goal of this id already.")
+        event = said.GoalSet(case_id=self.id, goal_id=goal.id, horizon=goal.horizon, domain=goal.domain, target_on=goal.target_on)
+        return self._next(goals=(*self.goals, goal)), event
+
+    def plan_step(self, step: Step) -> "tuple[Plan, *tuple[Event, ...]]":
+        """S30: what is to be done. Where the plan is agreed already, a REFERRAL step asks referral at once."""
+        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="plan a step")
+        step.must_fit_its_kind()
+        if self.find_step(step.id):
+            raise Conflict("The plan has a step of this id already.")
+        if step.goal_id is not None and all(goal.id != step.goal_id for goal in self.goals):
+            raise Invalid("The plan has no such goal.", Fix("goal_id", "the id of a goal of this plan"))
+        event = said.StepPlanned(
+            case_id=self.id,
+            step_id=step.id,
+            goal_id=step.goal_id,
+            kind=step.kind,
+            agency=step.agency,
+            service_type=step.service_type,
+            due_on=step.due_on,
+        )
+        return self._next(steps=(*self.steps, step))._asking_referral(event)
+
+    def agree(self) -> "tuple[Plan, *tuple[Event, ...]]":
+        """S37: client and worker agree. From here on each REFERRAL step asks referral."""
+        self._must_be(PlanState.PLANNING, to="agree on its plan")
+        steps = sum(step.state not in (StepState.SKIPPED, StepState.CANCELLED) for step in self.steps)
+        if not self.goals or not steps:
+            raise Conflict("There is nothing to agree on yet: the plan needs a goal and a step.")
+        event = said.PlanAgreed(case_id=self.id, plan_version=self.plan_version, goals=len(self.goals), steps=steps)
+        return self._next(state=PlanState.ACTIVE)._asking_referral(event)
+
+    def finish_step(self, step_id: UUID, result: StepResult) -> tuple["Plan", said.StepDone]:
+        """S31: done, with its result."""
+        step = self._open_step(step_id, to="finish it")
+        event = said.StepDone(case_id=self.id, step_id=step.id, result=result)
+        return self._with(step, state=StepState.DONE, blocked_by=None, result=result), event
+
+    def block_step(self, step_id: UUID, reason: BlockReason) -> tuple["Plan", said.StepBlocked]:
+        """It can't go on for now; a waiting list is a reason (S34)."""
+        step = self._open_step(step_id, to="block it")
+        if step.state is StepState.BLOCKED:
+            raise Conflict("The step is blocked already.")
+        event = said.StepBlocked(case_id=self.id, step_id=step.id, reason=reason)
+        return self._with(step, state=StepState.BLOCKED, after_block=step.state, blocked_by=reason), event
+
+    def resume_step(self, step_id: UUID) -> "tuple[Plan, *tuple[Event, ...]]":
+        """It goes on where it was. A REFERRAL step of an agreed plan that no referral serves asks again."""
+        step = self._open_step(step_id, to="resume it")
+        if step.state is not StepState.BLOCKED:
+            raise Conflict("The step is not blocked.")
+        event = said.StepResumed(case_id=self.id, step_id=step.id)
+        return self._with(step, state=step.after_block, blocked_by=None)._asking_referral(event)
+
+    def skip_step(self, step_id: UUID, reason: SkipReason) -> tuple["Plan", said.StepSkipped]:
+        """It is left out, with the reason."""
+        step = self._open_step(step_id, to="skip it")
+        event = said.StepSkipped(case_id=self.id, step_id=step.id, reason=reason)
+        return self._with(step, state=StepState.SKIPPED, blocked_by=None), event
+
+    def take_on(self, step: Step) -> "tuple[Plan, *tuple[Event, ...]]":
+        """An agency accepted the step's referral. What only the want of one had blocked goes on; what a person blocked stays so."""
+        if step.state is not StepState.BLOCKED:
+            return (self._with(step, state=StepState.IN_REFERRAL),)
+        if step.after_block is not StepState.PLANNED:
+            return (self._with(step, after_block=StepState.IN_REFERRAL),)
+        resumed = said.StepResumed(case_id=self.id, step_id=step.id)
+        return self._with(step, state=StepState.IN_REFERRAL, blocked_by=None), resumed
+
+    def lose_provider(self, step: Step, reason: BlockReason) -> "tuple[Plan, *tuple[Event, ...]]":
+        """The step's referral ended without service and no other follows. Said once, however many of referral's events say it."""
+        if step.state is StepState.BLOCKED and step.after_block is StepState.PLANNED:
+            return (self,)
+        blocked = said.StepBlocked(case_id=self.id, step_id=step.id, reason=reason)
+        return self._with(step, state=StepState.BLOCKED, after_block=StepState.PLANNED, blocked_by=reason), blocked
+
+    def close(self, outcome: CaseOutcome) -> tuple["Plan", said.CaseClosed]:
+        """S59: the work has ended, and with it every step that is open. Referral withdraws its open offers by itself."""
+        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="close it")
+        steps = tuple(replace(step, state=StepState.CANCELLED) if step.is_open else step for step in self.steps)
+        event = said.CaseClosed(case_id=self.id, outcome=outcome)
+        return self._next(state=PlanState.CLOSED, steps=steps, outcome=outcome), event
+
+    def reopen(self, reason: ReopenReason, *, under_way: bool) -> tuple["Plan", said.CaseReopened, said.PlanDrafted]:
+        """The case is taken up again with a new draft of its plan, which begins with the goals and results of the one before."""
+        self._must_be(PlanState.CLOSED, to="reopen it")
+        reopened = said.CaseReopened(case_id=self.id, reason=reason, under_way=under_way)
+        drafted = said.PlanDrafted(case_id=self.id, plan_version=self.plan_version + 1)
+        return self._next(state=PlanState.PLANNING, plan_version=drafted.plan_version, outcome=None), reopened, drafted
+
+    def complete_import(self, import_id: UUID) -> tuple["Plan", said.CaseImported]:
+        """Monitoring knows which import is open; one that isn't completes nothing there."""
+        return self._next(), said.CaseImported(case_id=self.id, import_id=import_id)
+
+    def _asking_referral(self, event: Event) -> "tuple[Plan, *tuple[Event, ...]]":
+        """After the event, in an agreed plan, each REFERRAL step that waits for nothing else asks referral (domain.md, Plan step)."""
+        agreed = self.state is PlanState.ACTIVE
+        ready = [step for step in self.steps if agreed and step.kind is StepKind.REFERRAL and step.state is StepState.PLANNED]
+        steps = tuple(replace(step, state=StepState.REQUESTED) if step in ready else step for step in self.steps)
+        events: tuple[Event, ...] = (event, *(self._request(step) for step in ready))
+        return replace(self, steps=steps), *events
+
+    def _request(self, step: Step) -> said.ReferralRequested:
+        return said.ReferralRequested(case_id=self.id, step_id=step.id, service_type=step.service_type or "", candidates=step.candidates)
+
+    def _open_step(self, step_id: UUID, *, to: str) -> Step:
+        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="work on its steps")
+        step = self.step(step_id)
+        if not step.is_open:
+            raise Conflict(f"The step is {step.state}; to {to} it must be open.")
+        return step
+
+    def _must_be(self, *states: PlanState, to: str) -> None:
+        if self.state not in states:
+            raise Conflict(f"The case is {self.state}; to {to} it must be {' or '.join(states)}.")
+
+    def _with(self, step: Step, **changes: object) -> "Plan":
+        changed = replace(step, **changes)  # type: ignore[arg-type]  # as in _next
+        return self._next(steps=tuple(changed if known.id == step.id else known for known in self.steps))
+
+    def _next(self, **changes: object) -> "Plan":
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names and types are checked by its callers' tests
+
+
+def draft(case_id: UUID) -> tuple[Plan, said.PlanDrafted]:
+    """S29: an opened case has a plan, empty at first."""
+    plan = Plan(id=case_id)
+    return plan, said.PlanDrafted(case_id=case_id, plan_version=plan.plan_version)

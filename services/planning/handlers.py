@@ -1,0 +1,198 @@
+"""What planning does: one function a command, and its reactions to others. They load, ask the domain, put and emit; they never commit."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from casebus.cause import Cause
+from casebus.contracts.intake import CaseOpened
+from casebus.contracts.planning import BlockReason, StepResult
+from casebus.contracts.referral import (
+    DeclineReason,
+    NoProviderLeft,
+    ReferralAccepted,
+    ReferralCompleted,
+    ReferralDeclined,
+    ReferralFailed,
+    ReferralOutcome,
+)
+from casebus.errors import Absent, Fix, Forbidden, Invalid
+from casebus.event import Event
+from casebus.sharing import Sharing
+from casebus.shelf import Holds
+from services.planning import commands as asked
+from services.planning import domain
+from services.planning.domain import Goal, Plan, Step
+
+
+class Work(Protocol):
+    """What the handlers need of the transaction they run in."""
+
+    cause: Cause
+
+    @property
+    def plans(self) -> Holds[Plan]: ...
+    @property
+    def sharing(self) -> Holds[Sharing]: ...
+    def emit(self, event: Event) -> None: ...
+
+
+def set_goal(case_id: UUID, command: asked.SetGoal, work: Work) -> Plan:
+    """S25, S26: what is to be reached, how far ahead it lies, and by when."""
+    plan = _plan(work, case_id)
+    goal_id = command.goal_id or plan.next_id("goal")
+    return _put(work, *plan.set_goal(Goal(id=goal_id, horizon=command.horizon, domain=command.domain, target_on=command.target_on)))
+
+
+def plan_step(case_id: UUID, command: asked.PlanStep, work: Work) -> Plan:
+    """S30: what is to be done, and by which of the case's agencies. In an agreed plan a REFERRAL step asks referral at once."""
+    plan = _plan(work, case_id)
+    agency = command.agency or work.cause.agency
+    shared = work.sharing.get(case_id)
+    if shared is None or agency not in shared.active:
+        raise Invalid(
+            "Only an agency of the case can be responsible for a step.", Fix("agency", "one that takes an active part in the case")
+        )
+    step = Step(
+        id=command.step_id or plan.next_id("step"),
+        kind=command.kind,
+        agency=agency,
+        goal_id=command.goal_id,
+        service_type=command.service_type,
+        candidates=command.candidates,
+        due_on=command.due_on,
+    )
+    return _put(work, *plan.plan_step(step))
+
+
+def agree_plan(case_id: UUID, command: asked.AgreePlan, work: Work) -> Plan:
+    """S37: client and worker agree on the plan. Each of its REFERRAL steps asks referral."""
+    return _put(work, *_plan(work, case_id).agree())
+
+
+def finish_step(case_id: UUID, command: asked.FinishStep, work: Work) -> Plan:
+    """S31: a step is done, with its result. For its responsible agency and the lead."""
+    return _put(work, *_plan_of_own_step(work, case_id, command.step_id).finish_step(command.step_id, command.result))
+
+
+def block_step(case_id: UUID, command: asked.BlockStep, work: Work) -> Plan:
+    """A step can't go on for now, with the reason (S34). For its responsible agency and the lead."""
+    return _put(work, *_plan_of_own_step(work, case_id, command.step_id).block_step(command.step_id, command.reason))
+
+
+def resume_step(case_id: UUID, command: asked.ResumeStep, work: Work) -> Plan:
+    """A blocked step goes on; one that has no provider asks referral again. For its responsible agency and the lead."""
+    return _put(work, *_plan_of_own_step(work, case_id, command.step_id).resume_step(command.step_id))
+
+
+def skip_step(case_id: UUID, command: asked.SkipStep, work: Work) -> Plan:
+    """A step is left out, with the reason. For its responsible agency and the lead."""
+    return _put(work, *_plan_of_own_step(work, case_id, command.step_id).skip_step(command.step_id, command.reason))
+
+
+def close_case(case_id: UUID, command: asked.CloseCase, work: Work) -> Plan:
+    """S59: work on the case has ended, with its outcome. Steps that are open end with it."""
+    return _put(work, *_plan(work, case_id).close(command.outcome))
+
+
+def reopen_case(case_id: UUID, command: asked.ReopenCase, work: Work) -> Plan:
+    """A closed case is taken up again, with a new draft of its plan."""
+    return _put(work, *_plan(work, case_id).reopen(command.reason, under_way=command.under_way))
+
+
+def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) -> Plan:
+    """Planning's part of the case's history is complete."""
+    return _put(work, *_plan(work, case_id).complete_import(command.import_id))
+
+
+def draft_plan(event: CaseOpened, work: Work) -> None:
+    """S29: an opened case gets a plan, and only one."""
+    if work.plans.get(event.case_id) is None:
+        _put(work, *domain.draft(event.case_id))
+
+
+def begin_service(event: ReferralAccepted, work: Work) -> None:
+    """S45: an agency has taken what the step asked for."""
+    plan, step = _referred(work, event.case_id, event.step_id)
+    if plan and step:
+        _put(work, *plan.take_on(step))
+
+
+def give_up_declined(event: ReferralDeclined, work: Work) -> None:
+    """A step whose next candidate is asked goes on waiting (S46); without one it is blocked, so that nobody waits for nothing."""
+    plan, step = _referred(work, event.case_id, event.step_id)
+    if plan and step and event.successor is None:
+        client = event.reason is DeclineReason.CLIENT_DECLINED
+        _put(work, *plan.lose_provider(step, BlockReason.CLIENT if client else BlockReason.NO_PROVIDER))
+
+
+def give_up_unserved(event: NoProviderLeft, work: Work) -> None:
+    """All candidates have declined: a person must look for another way."""
+    plan, step = _referred(work, event.case_id, event.step_id)
+    if plan and step:
+        _put(work, *plan.lose_provider(step, BlockReason.NO_PROVIDER))
+
+
+def give_up_failed(event: ReferralFailed, work: Work) -> None:
+    """The service did not come about: a person must look for another way."""
+    plan, step = _referred(work, event.case_id, event.step_id)
+    if plan and step:
+        client = event.outcome is ReferralOutcome.CLIENT_DECLINED
+        _put(work, *plan.lose_provider(step, BlockReason.CLIENT if client else BlockReason.NO_PROVIDER))
+
+
+def finish_referred_step(event: ReferralCompleted, work: Work) -> None:
+    """The closed loop: what came of the referral is the result of the step."""
+    plan, step = _referred(work, event.case_id, event.step_id)
+    if plan and step:
+        _put(work, *plan.finish_step(step.id, RESULTS.get(event.outcome, StepResult.NOT_ACHIEVED)))
+
+
+RESULTS: Mapping[ReferralOutcome, StepResult] = {
+    ReferralOutcome.SERVICES_RECEIVED: StepResult.ACHIEVED,
+    ReferralOutcome.PARTLY: StepResult.PARTLY,
+    ReferralOutcome.NO_LONGER_NEEDED: StepResult.OTHER,
+    ReferralOutcome.OTHER: StepResult.OTHER,
+}
+"""What a completed referral brought; any other outcome is a service that the client didn't get."""
+
+REACTIONS: Mapping[type[Event], Callable[[Any, Any], None]] = {
+    CaseOpened: draft_plan,
+    ReferralAccepted: begin_service,
+    ReferralDeclined: give_up_declined,
+    NoProviderLeft: give_up_unserved,
+    ReferralFailed: give_up_failed,
+    ReferralCompleted: finish_referred_step,
+}
+
+
+def _plan(work: Work, case_id: UUID) -> Plan:
+    plan = work.plans.get(case_id)
+    if plan is None:
+        raise Absent
+    return plan
+
+
+def _plan_of_own_step(work: Work, case_id: UUID, step_id: UUID) -> Plan:
+    """The plan, where the caller's agency is responsible for the step or leads the case; else raises Forbidden."""
+    plan, shared = _plan(work, case_id), work.sharing.get(case_id)
+    if work.cause.agency != plan.step(step_id).agency and (shared is None or work.cause.agency != shared.lead):
+        raise Forbidden("This needs the step's responsible agency or the case's lead agency. Ask one of them.")
+    return plan
+
+
+def _referred(work: Work, case_id: UUID, step_id: UUID | None) -> tuple[Plan | None, Step | None]:
+    """The open REFERRAL step that an answer of referral is about, with its plan.
+
+    Between topics there is no order, yet nothing has to wait here: referral knows a step only from our ReferralRequested, so the plan is
+    there before any answer. An answer without a step, or about one that is over or not of this plan, is for others, and passed over.
+    """
+    plan = work.plans.get(case_id)
+    return plan, plan.open_referral(step_id) if plan else None
+
+
+def _put(work: Work, plan: Plan, *events: Event) -> Plan:
+    for event in events:
+        work.emit(event)
+    work.plans.put(plan)
+    return plan

@@ -1,0 +1,1 @@
+"""Referral: the directory of services, and who is asked to give one to the client of a case, until it has ended."""
