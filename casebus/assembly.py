@@ -74,7 +74,9 @@ class Blueprint:
 
     def desk(self, engine: Engine, codec: Codec, wake: Callable[[], None] = lambda: None) -> Desk:
         tracks = {track.schema: frozenset(track.topics) for track in self.tracks(codec)}
-        return Desk(service=self.name, engine=engine, codec=codec, make_work=self.work_on(codec), specs=self.specs(), tracks=tracks, wake=wake)
+        return Desk(
+            service=self.name, engine=engine, codec=codec, make_work=self.work_on(codec), specs=self.specs(), tracks=tracks, wake=wake
+        )
 
 
 def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = None) -> Service:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID, uuid4
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 from sqlalchemy import Connection, Engine, text
 
 from casebus import idempotency, telemetry
@@ -161,12 +161,12 @@ class Desk:
             telemetry.COMMANDS.labels(item.spec.name if item.spec else "unknown", str(item.answer.status if item.answer else 0)).inc()
         return answers
 
-    def see(self, case_id: UUID, seen: Mapping[str, int], schema: str = "copy") -> None:
-        """For reading: wait until our copies have what the caller has seen. Raises NotYet."""
+    def see(self, case_id: UUID, seen: Mapping[str, int]) -> None:
+        """For reading: wait until our tracks have what the caller has seen. Raises NotYet."""
         end = time.monotonic() + SEEN_SECONDS
         while seen:
             with self.engine.begin() as connection:
-                if not lacking(connection, schema, self.tracks.get(schema, frozenset()), case_id, seen):
+                if not any(self._lacking(connection, [(case_id, seen)])):
                     return
             if time.monotonic() > end:
                 raise NotYet("This service has not yet seen what you have seen. Ask again.", retry_after=1)
@@ -202,28 +202,46 @@ class Desk:
             item.id = request.id
 
     def _await(self, items: Sequence[_Item]) -> None:
-        """Wait, together and for at most SEEN_SECONDS, until our tracks have what the callers have seen; who can't be served is told when to ask again."""
+        """Wait, together and at most SEEN_SECONDS, until our tracks have what the callers have seen; who must wait longer is told to ask again."""
         waiting = [item for item in items if item.answer is None and item.request.case_seen]
+        if not waiting:
+            return
+        with self.engine.begin() as connection:
+            work = self.reader(connection)
+            work.load({item.about for item in waiting})
+            seen = [(item, _case_of(work, item), item.request.case_seen) for item in waiting]
         end = time.monotonic() + SEEN_SECONDS
-        while waiting:
+        while seen:
             with self.engine.begin() as connection:
-                waiting = [item for item in waiting if self._lacks(connection, item)]
-            if waiting and time.monotonic() > end:
-                for item in waiting:
+                behind = self._lacking(connection, [(case_id, wanted) for _, case_id, wanted in seen], self.service)
+            seen = [one for one, lacks in zip(seen, behind, strict=True) if lacks]
+            if seen and time.monotonic() > end:
+                for item, _, _ in seen:
                     item.answer = refusal(item.request.key, NotYet("This service has not yet seen what you have seen. Ask again.", retry_after=1))
                 return
-            if waiting:
+            if seen:
                 time.sleep(0.01)
 
-    def _lacks(self, connection: Connection, item: _Item) -> bool:
-        case_id = item.case_id or self._case_behind(connection, item)
-        return any(lacking(connection, schema, topics, case_id, item.request.case_seen, self.service) for schema, topics in self.tracks.items())
+    def _lacking(self, connection: Connection, seen: Sequence[tuple[UUID, Mapping[str, int]]], own: str | None = None) -> list[bool]:
+        """For each case, whether one of our tracks has not yet applied what its caller has seen. What a track doesn't read doesn't count."""
+        lacks = [False] * len(seen)
+        for schema, topics in self.tracks.items():
+            rows = connection.execute(
+                text(f"SELECT subject, topic, seq FROM {schema}.inbox WHERE subject = ANY(CAST(:cases AS uuid[]))"),
+                {"cases": sorted({case_id for case_id, _ in seen})},
+            )
+            found = {(subject, topic): seq for subject, topic, seq in rows}
+            for index, (case_id, wanted) in enumerate(seen):
+                for owner, seq in wanted.items():
+                    topic = f"{owner}.case.v1"
+                    lacks[index] |= owner != own and topic in topics and found.get((case_id, topic), 0) < seq
+        return lacks
 
-    def _case_behind(self, connection: Connection, item: _Item) -> UUID:
+    def reader(self, connection: Connection) -> Work:
+        """A Work that locks nothing, for reading."""
         work = self.make_work(connection)
-        work.load([item.id])
-        standing = work.standing(item.id)
-        return standing.case_id if standing else item.id
+        work.only_reads()
+        return work
 
     def _transact(self, connection: Connection, who: Cause, items: list[_Item]) -> None:
         fresh = []
@@ -249,7 +267,7 @@ class Desk:
         return item.answer is not None and item.answer.status < 300
 
     def _handle(self, item: _Item, work: Work) -> None:
-        assert item.spec and item.command and item.cause  # noqa: S101  # set by _read
+        assert item.spec and item.command and item.cause  # set by _read
         work.cause = item.cause
         work.mark()
         try:
@@ -269,9 +287,8 @@ class Desk:
 
     def _seal(self, item: _Item, work: Work, last: Mapping[UUID, int]) -> None:
         """Give the answer the place of its case in our log."""
-        assert item.answer is not None  # noqa: S101  # only what was done is sealed
-        standing = work.standing(item.about)
-        case_id = standing.case_id if standing else item.about
+        assert item.answer is not None  # only what was done is sealed
+        case_id = _case_of(work, item)
         if case_id in last:
             item.answer = replace(item.answer, case_seen={self.service: last[case_id]})
 
@@ -293,17 +310,10 @@ def acting(who: Cause, on_behalf: OnBehalf | None) -> Cause:
     )
 
 
-def lacking(connection: Connection, schema: str, topics: frozenset[str], case_id: UUID, seen: Mapping[str, int], own: str | None = None) -> bool:
-    """Whether the track has not yet applied what the caller has seen of the case. What the track doesn't read, and its own owner, don't count."""
-    wanted = {f"{owner}.case.v1": seq for owner, seq in seen.items() if owner != own and f"{owner}.case.v1" in topics}
-    if not wanted:
-        return False
-    rows = connection.execute(
-        text(f"SELECT topic, seq FROM {schema}.inbox WHERE subject = :case AND topic = ANY(CAST(:topics AS text[]))"),
-        {"case": case_id, "topics": sorted(wanted)},
-    )
-    found = {topic: seq for topic, seq in rows}
-    return any(found.get(topic, 0) < seq for topic, seq in wanted.items())
+def _case_of(work: Work, item: _Item) -> UUID:
+    """The case behind what a command is about; an unknown id is taken for a case's."""
+    standing = work.standing(item.about)
+    return standing.case_id if standing else item.about
 
 
 def refusal(key: str, error: Rejected) -> Answer:
@@ -344,7 +354,9 @@ def _check_version(request: Request, current: int | None) -> None:
     if current is None:
         raise Absent
     if request.version is None:
-        raise Unversioned("Send the version you saw (If-Match, or version in a batch).", Fix("If-Match", "the ETag that you read"), version=current)
+        raise Unversioned(
+            "Send the version you saw (If-Match, or version in a batch).", Fix("If-Match", "the ETag that you read"), version=current
+        )
     if request.version != current:
         raise Stale("Read it again, look whether your command is still right, and send it with the version you then see.", version=current)
 

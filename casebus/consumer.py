@@ -76,7 +76,7 @@ class Consumer:
             last = ""
             for attempt in range(TRIES):
                 if stop.is_set():
-                    return
+                    return None
                 try:
                     self._count(self._track.apply(self._engine, [record]))
                     break
@@ -87,7 +87,9 @@ class Consumer:
                     log.warning("record failed", track=self._track.group, error=last, topic=record.topic, offset=record.offset)
                     stop.wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
             else:
-                raise LogBroken(f"{record.topic}/{record.partition} offset {record.offset} failed {TRIES} times ({last}): mend it and start again")
+                raise LogBroken(
+                    f"{record.topic}/{record.partition} offset {record.offset} failed {TRIES} times ({last}): mend it and start again"
+                )
 
     def _count(self, tally: Tally) -> None:
         telemetry.count_batch(self._track.group, tally.applied, tally.duplicates, tally.parked, tally.quarantined)

@@ -222,7 +222,9 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     async def away(_: HttpRequest, error: Exception) -> Response:
         log.warning("database away", error=type(error).__name__)
-        return _refuse(NotYet("The database can't be reached or can't write now. Send it again with the same Idempotency-Key.", retry_after=1))
+        return _refuse(
+            NotYet("The database can't be reached or can't write now. Send it again with the same Idempotency-Key.", retry_after=1)
+        )
 
     @app.exception_handler(Exception)
     async def broken(_: HttpRequest, error: Exception) -> Response:

@@ -21,7 +21,9 @@ _KEY = re.compile(r"[!-~]{1,128}")
 def check_key(key: str) -> None:
     """Raises Invalid unless the key is 1–128 visible ASCII characters."""
     if not _KEY.fullmatch(key):
-        raise Invalid("Every command needs a key of its own.", Fix("Idempotency-Key", "1 to 128 visible ASCII characters, new for each command"))
+        raise Invalid(
+            "Every command needs a key of its own.", Fix("Idempotency-Key", "1 to 128 visible ASCII characters, new for each command")
+        )
 
 
 def claim(connection: Connection, principal: str, digests: Mapping[str, bytes]) -> dict[str, tuple[bytes, dict[str, Any] | None]]:

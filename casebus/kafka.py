@@ -129,7 +129,9 @@ class Reader:
 
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], place: Place) -> None:
         self._place = place
-        self._consumer = Consumer(_reading(bootstrap, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000})
+        self._consumer = Consumer(
+            _reading(bootstrap, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
+        )
         self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=_revoked)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -201,7 +203,9 @@ def _record(message: Message) -> Record | None:
         place = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
         return Record(*place, _bytes(message.key()), _bytes(message.value()), _headers(message))
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-        raise LogBroken(f"{message.topic()}/{message.partition()} no longer has what comes next: run `continuum rebuild` or `continuum reseed`")
+        raise LogBroken(
+            f"{message.topic()}/{message.partition()} no longer has what comes next: run `continuum rebuild` or `continuum reseed`"
+        )
     if error.fatal():
         raise KafkaException(error)
     _client_log.warning("the broker said %s; the client goes on", error.name())

@@ -55,7 +55,9 @@ class Relay:
     def _begin(self, topic: Topic) -> Stream:
         """The stream as the database knows it, refused where the broker's topic is another one or shorter than what it acknowledged."""
         identity = self._log.topic_id(topic.name)
-        found = self._connection.execute(text("SELECT topic, generation, topic_id, next FROM own.stream WHERE topic = :t"), {"t": topic.name}).first()
+        found = self._connection.execute(
+            text("SELECT topic, generation, topic_id, next FROM own.stream WHERE topic = :t"), {"t": topic.name}
+        ).first()
         if found is None:
             stream = Stream(topic.name, 1, identity, (0,) * topic.partitions)
             self._connection.execute(
@@ -120,7 +122,8 @@ class Relay:
                 text("UPDATE own.stream SET next = CAST(:n AS bigint[]) WHERE topic = :t"), {"n": list(streams[name].next), "t": name}
             )
         self._connection.execute(
-            text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": [r.id for r in rows]}
+            text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))"),
+            {"ids": [r.id for r in rows]},
         )
         self._connection.commit()
 

@@ -53,7 +53,7 @@ def note_sharing(event: Any, work: KeepsSharing) -> None:
 def _after(known: Sharing, event: Event) -> Sharing:
     match event:
         case intake.CaseReceived():
-            return replace(known, region=event.region, lead=event.agency, active=known.active | {event.agency})
+            return replace(known, region=event.region, lead=event.agency, lead_epoch=1, active=known.active | {event.agency})
         case intake.AgencyInvited():
             return replace(known, asked=known.asked | {event.agency})
         case intake.AgencyJoined():
@@ -62,20 +62,25 @@ def _after(known: Sharing, event: Event) -> Sharing:
             return replace(known, asked=known.asked - {event.agency})
         case intake.AgencyLeft():
             return replace(known, active=known.active - {event.agency})
+        case intake.LeadHandoverProposed():
+            return replace(known, asked=known.asked | {event.to_agency})
+        case intake.LeadHandoverRejected():
+            return replace(known, asked=known.asked - {event.to_agency})
         case intake.LeadHandedOver():
-            return replace(known, lead=event.to_agency, lead_epoch=event.lead_epoch, active=known.active | {event.to_agency})
+            active, asked = known.active | {event.to_agency}, known.asked - {event.to_agency}
+            return replace(known, lead=event.to_agency, lead_epoch=event.lead_epoch, active=active, asked=asked)
         case _:
             return known
 
 
-SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = {
-    kind: note_sharing
-    for kind in (
-        intake.CaseReceived,
-        intake.AgencyInvited,
-        intake.AgencyJoined,
-        intake.AgencyDeclinedInvitation,
-        intake.AgencyLeft,
-        intake.LeadHandedOver,
-    )
-}
+_TELLS = (
+    intake.CaseReceived,
+    intake.AgencyInvited,
+    intake.AgencyJoined,
+    intake.AgencyDeclinedInvitation,
+    intake.AgencyLeft,
+    intake.LeadHandoverProposed,
+    intake.LeadHandoverRejected,
+    intake.LeadHandedOver,
+)
+SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = {kind: note_sharing for kind in _TELLS}

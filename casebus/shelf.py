@@ -43,6 +43,10 @@ class Shelf(Generic[A]):
         self._changed: set[UUID] = set()
         self._before: dict[UUID, A | None] = {}
 
+    def unlock(self) -> None:
+        """Load without locking."""
+        self._lock = ""
+
     def load(self, where: str, values: Mapping[str, Any]) -> None:
         """Load and lock the rows `where` says, in the order of their ids, so that two batches never wait for each other in a ring."""
         rows = self._connection.execute(text(f"SELECT id, body FROM {self._table} WHERE {where} ORDER BY id {self._lock}"), values)

@@ -13,7 +13,9 @@ A = TypeVar("A", bound=Aggregate)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def cause(agency: str = "city-hospital", *, role: Role = Role.WORKER, origin: Origin = Origin.LIVE, region: str = "north", **more: object) -> Cause:
+def cause(
+    agency: str = "city-hospital", *, role: Role = Role.WORKER, origin: Origin = Origin.LIVE, region: str = "north", **more: object
+) -> Cause:
     """Somebody of an agency who acts now."""
     return Cause(agency=agency, actor="actor-1", actor_role=role, actor_agency=agency, region=region, origin=origin, **more)  # type: ignore[arg-type]
 

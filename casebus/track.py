@@ -6,6 +6,7 @@ once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats n
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -61,6 +62,10 @@ class Track:
     make_work: Callable[[Connection], Work]
     codec: Codec
 
+    @cached_property
+    def _handled(self) -> frozenset[str]:
+        return frozenset(kind.TYPE for kind in self.handlers)
+
     @property
     def group(self) -> str:
         return f"{self.service}.{'reactions' if self.schema == 'own' else 'copies'}"
@@ -82,11 +87,13 @@ class Track:
             envelope = from_headers(record.headers, topic=record.topic, key=record.key)
         except InvalidEnvelope as error:
             return Parsed(record, fault=str(error))
+        if envelope.type not in self._handled:
+            return Parsed(record, envelope)
         try:
             event = self.codec.decode(record.value or b"")
         except Undecodable as error:
             return Parsed(record, envelope, fault=str(error))
-        if event.TYPE != envelope.type or event.subject != envelope.subject or event.TOPIC != record.topic:
+        if envelope.type != event.TYPE or event.subject != envelope.subject or record.topic != event.TOPIC:
             return Parsed(record, envelope, fault="the value is not what its headers, key and topic say")
         return Parsed(record, envelope, event)
 
@@ -138,10 +145,9 @@ class Track:
 
     def _run(self, each: Parsed, work: Work) -> str | None:
         """Call the handler, if there is one. Returns why the event is invalid, with its changes taken back."""
-        assert each.envelope is not None and each.event is not None  # noqa: S101  # narrowed by _settle
-        handler = self.handlers.get(type(each.event))
-        if handler is None:
+        if each.envelope is None or each.event is None:
             return None
+        handler = self.handlers[type(each.event)]
         work.received = Received(each.envelope, each.record.partition, each.record.value or b"")
         work.cause = of_event(each.envelope, self.service)
         work.mark()

@@ -60,6 +60,11 @@ class Work:
         self._shelves.append(made)  # type: ignore[arg-type]  # a list of shelves of any aggregate
         return made
 
+    def only_reads(self) -> None:
+        """From here on nothing is locked: for a request that changes nothing."""
+        for each in self._shelves:
+            each.unlock()
+
     def load(self, ids: Collection[UUID]) -> None:
         """Load what these ids (of cases, or of what the service owns) need, as sets."""
         raise NotImplementedError

@@ -42,7 +42,9 @@ def specs() -> dict[str, Spec]:
         Spec(name="open-case", path=f"{one}/opening", model=asked.OpenCase, handler=handlers.open_case, view=view),
         Spec(name="decline-case", path=f"{one}/decline", model=asked.DeclineCase, handler=handlers.decline_case, view=view),
         Spec(name="redirect-case", path=f"{one}/redirection", model=asked.RedirectCase, handler=handlers.redirect_case, view=view),
-        Spec(name="invite-agency", path=f"{one}/agencies", model=asked.InviteAgency, handler=handlers.invite_agency, view=view, act=Act.LEAD),
+        Spec(
+            name="invite-agency", path=f"{one}/agencies", model=asked.InviteAgency, handler=handlers.invite_agency, view=view, act=Act.LEAD
+        ),
         Spec(name="join-case", path=f"{one}/participation", model=asked.JoinCase, handler=handlers.join_case, view=view, act=Act.ANSWER),
         Spec(
             name="decline-invitation",
@@ -54,8 +56,22 @@ def specs() -> dict[str, Spec]:
         ),
         Spec(name="leave-case", path=f"{one}/participation/end", model=asked.LeaveCase, handler=handlers.leave_case, view=view),
         Spec(name="propose-lead", path=f"{one}/lead", model=asked.ProposeLead, handler=handlers.propose_lead, view=view, act=Act.LEAD),
-        Spec(name="accept-lead", path=f"{one}/lead/acceptance", model=asked.AcceptLead, handler=handlers.accept_lead, view=view, act=Act.ANSWER),
-        Spec(name="reject-lead", path=f"{one}/lead/rejection", model=asked.RejectLead, handler=handlers.reject_lead, view=view, act=Act.ANSWER),
+        Spec(
+            name="accept-lead",
+            path=f"{one}/lead/acceptance",
+            model=asked.AcceptLead,
+            handler=handlers.accept_lead,
+            view=view,
+            act=Act.ANSWER,
+        ),
+        Spec(
+            name="reject-lead",
+            path=f"{one}/lead/rejection",
+            model=asked.RejectLead,
+            handler=handlers.reject_lead,
+            view=view,
+            act=Act.ANSWER,
+        ),
         Spec(name="begin-import", path=f"{one}/import", model=asked.BeginImport, handler=handlers.begin_import, view=view, act=Act.LEAD),
         Spec(
             name="complete-import",
@@ -98,7 +114,7 @@ def reading(desk: Desk) -> APIRouter:
 
 
 def _read(connection: Connection, desk: Desk, case_id: UUID) -> Case | None:
-    work = desk.make_work(connection)
-    assert isinstance(work, Work)  # noqa: S101  # intake's desk makes intake's work
+    work = desk.reader(connection)
+    assert isinstance(work, Work)  # intake's desk makes intake's work
     work.load([case_id])
     return work.cases.get(case_id)

@@ -126,6 +126,7 @@ class Case:
 
     def propose_lead(self, to_agency: str) -> tuple["Case", said.LeadHandoverProposed]:
         """The lead stays where it is until the other agency accepts."""
+        self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, CaseState.OPENED, to="hand over its lead")
         if self.proposed_lead is not None:
             raise Conflict("A hand-over of the lead is already proposed.")
         if to_agency == self.lead:
@@ -138,9 +139,7 @@ class Case:
         self._must_be_proposed_to(agency)
         led = self._with(agency, Part(role=ParticipantRole.LEAD, state=PartState.ACTIVE))
         old = replace(led.parts[self.lead], role=ParticipantRole.CO_MANAGER)
-        handed = replace(
-            led, parts={**led.parts, self.lead: old}, lead=agency, lead_epoch=self.lead_epoch + 1, proposed_lead=None
-        )
+        handed = replace(led, parts={**led.parts, self.lead: old}, lead=agency, lead_epoch=self.lead_epoch + 1, proposed_lead=None)
         event = said.LeadHandedOver(case_id=self.id, from_agency=self.lead, to_agency=agency, lead_epoch=handed.lead_epoch)
         return handed, event
 
@@ -190,5 +189,3 @@ def receive(
         case_id=case_id, agency=agency, region=region, source=source, agency_kind=agency_kind, referring_agency=referring_agency
     )
     return case, event
-
-

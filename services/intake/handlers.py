@@ -38,7 +38,9 @@ def receive_case(case_id: UUID, command: asked.ReceiveCase, work: Work) -> Case:
         referring_agency=command.referring_agency,
     )
     if (work.cause.origin is Origin.IMPORT) != (command.imported is not None):
-        raise Invalid("An import names the services that take part.", Fix("import.owners", "the services, with origin IMPORT and only with it"))
+        raise Invalid(
+            "An import names the services that take part.", Fix("import.owners", "the services, with origin IMPORT and only with it")
+        )
     if command.reference and not work.claim_reference(work.cause.agency, command.reference, case_id):
         raise Conflict("Your agency has a case with this reference already: look it up by GET /api/cases?reference=.")
     if command.imported and work.cause.import_id:

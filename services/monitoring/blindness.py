@@ -68,6 +68,8 @@ class BlindWatch:
 
     def _lose(self, connection: Connection, work: Work, owner: str, last: datetime | None) -> None:
         since = last or work.now
-        connection.execute(text("INSERT INTO own.blindness VALUES (:owner, :since) ON CONFLICT DO NOTHING"), {"owner": owner, "since": since})
+        connection.execute(
+            text("INSERT INTO own.blindness VALUES (:owner, :since) ON CONFLICT DO NOTHING"), {"owner": owner, "since": since}
+        )
         work.emit(MonitoringWentBlind(watch_id=uuid5(NAMESPACE, owner), owner=owner, since=since))
         log.error("monitoring is blind", owner=owner)

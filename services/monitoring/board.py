@@ -56,7 +56,10 @@ def board(connection: Connection, who: Principal) -> dict[str, Any]:
         "alerts": alerts,
         "follow_ups": _follow_ups(connection, who),
         "blind": _all(connection, "SELECT owner, since FROM own.blindness ORDER BY owner"),
-        "held": _one(connection, "SELECT count(DISTINCT subject) FROM (SELECT subject FROM copy.parked UNION ALL SELECT subject FROM copy.quarantine WHERE state = 'OPEN') h"),
+        "held": _one(
+            connection,
+            "SELECT count(DISTINCT subject) FROM (SELECT subject FROM copy.parked UNION ALL SELECT subject FROM copy.quarantine WHERE state = 'OPEN') h",
+        ),
         "parked": _one(connection, "SELECT count(*) FROM copy.parked"),
         "quarantined": _one(connection, "SELECT count(*) FROM copy.quarantine WHERE state = 'OPEN'"),
     }
@@ -82,13 +85,17 @@ def _flow(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
 def _alerts(connection: Connection, scope: Scope, values: Mapping[str, Any]) -> dict[str, Any]:
     mine = f"({ALERT} WHERE {scope.where}) a"
     rules = _all(
-        connection, f"SELECT rule, count(*) FILTER (WHERE is_open) AS open, count(*) AS raised FROM {mine} GROUP BY 1 ORDER BY 1", scope.values
+        connection,
+        f"SELECT rule, count(*) FILTER (WHERE is_open) AS open, count(*) AS raised FROM {mine} GROUP BY 1 ORDER BY 1",
+        scope.values,
     )
     return {
         "total": sum(rule["open"] for rule in rules),
         "raised": sum(rule["raised"] for rule in rules),
         "escalated": _one(connection, f"SELECT count(*) FROM {mine} WHERE escalations > 0", scope.values),
-        "cells": _all(connection, f"SELECT rung, {AGE} AS age, count(*) AS count FROM {mine} WHERE is_open GROUP BY 1, 2 ORDER BY 1, 2", values),
+        "cells": _all(
+            connection, f"SELECT rung, {AGE} AS age, count(*) AS count FROM {mine} WHERE is_open GROUP BY 1, 2 ORDER BY 1, 2", values
+        ),
         "by_rule": rules,
     }
 
@@ -157,7 +164,8 @@ def alerts(connection: Connection, who: Principal, page: Page, wanted: Mapping[s
 def timeline(connection: Connection, case_id: UUID) -> list[tuple[str, int, bytes, bytes]]:
     """Owner, case_seq, headers and value of every fact of the case, as they were recorded."""
     rows = connection.execute(
-        text("SELECT owner, case_seq, headers, value FROM copy.fact WHERE case_id = :case ORDER BY recorded_at, owner, case_seq"), {"case": case_id}
+        text("SELECT owner, case_seq, headers, value FROM copy.fact WHERE case_id = :case ORDER BY recorded_at, owner, case_seq"),
+        {"case": case_id},
     )
     return [(owner, seq, bytes(headers), bytes(value)) for owner, seq, headers, value in rows]
 
@@ -166,7 +174,9 @@ def _page(connection: Connection, source: str, values: Mapping[str, Any], page: 
     total = _one(connection, f"SELECT count(*) FROM ({source}) s", values)
     after = "WHERE place > :after" if page.after else ""
     items = _all(
-        connection, f"SELECT * FROM ({source}) s {after} ORDER BY place LIMIT :limit", {**values, "after": page.after, "limit": page.limit + 1}
+        connection,
+        f"SELECT * FROM ({source}) s {after} ORDER BY place LIMIT :limit",
+        {**values, "after": page.after, "limit": page.limit + 1},
     )
     following = items[page.limit - 1]["place"] if len(items) > page.limit else None
     return {"total": total, "items": [{k: v for k, v in item.items() if k != "place"} for item in items[: page.limit]], "next": following}

@@ -81,7 +81,9 @@ class ClockWorker:
         order = sorted(looks)
         connection.execute(_LOOK_AGAIN, {"cases": order, "looks": [looks[case_id] for case_id in order]})
 
-    def _look(self, case_id: UUID, facts: list[Fact], watermark: datetime) -> tuple[list[tuple[Decision, History, Policy]], datetime | None]:
+    def _look(
+        self, case_id: UUID, facts: list[Fact], watermark: datetime
+    ) -> tuple[list[tuple[Decision, History, Policy]], datetime | None]:
         history = History.below(case_id, facts, watermark)
         policy = self.policies.of(history.region)
         decisions, look = decide(history, watermark, policy, RULES)

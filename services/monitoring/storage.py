@@ -42,7 +42,9 @@ class Work(BusWork):
             self._case_of[one] = case_id
         cases = sorted({*ids, *self._case_of.values()})
         self.cares.load_ids(cases)
-        self.follow_ups.load("id = ANY(CAST(:ids AS uuid[])) OR (is_open AND case_id = ANY(CAST(:cases AS uuid[])))", wanted | {"cases": cases})
+        self.follow_ups.load(
+            "id = ANY(CAST(:ids AS uuid[])) OR (is_open AND case_id = ANY(CAST(:cases AS uuid[])))", wanted | {"cases": cases}
+        )
         self.alerts.load_ids(ids)
         self.sharing.load_ids(cases)
 

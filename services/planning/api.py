@@ -86,7 +86,7 @@ def reading(desk: Desk) -> APIRouter:
     def plan(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
         """The plan of one case, to an agency that takes part in it or was asked to, and to its region's coordinator."""
         with desk.engine.begin() as connection:
-            work = desk.make_work(connection)
+            work = desk.reader(connection)
             assert isinstance(work, Work)  # planning's desk makes planning's work
             work.load([id])
             found, standing = work.plans.get(id), work.standing(id)

@@ -174,7 +174,7 @@ def _reading_services(desk: Desk) -> APIRouter:
 
 
 def _work(connection: Connection, desk: Desk) -> Work:
-    work = desk.make_work(connection)
+    work = desk.reader(connection)
     assert isinstance(work, Work)  # referral's desk makes referral's work
     return work
 

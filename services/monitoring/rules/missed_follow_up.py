@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 
-from casebus.contracts.monitoring import AlertRule, ContactRecorded, FollowUpCancelled, FollowUpMadeUp, FollowUpMissed
-from casebus.contracts.monitoring import FollowUpRescheduled, FollowUpScheduled
+from casebus.contracts.monitoring import (
+    AlertRule,
+    ContactRecorded,
+    FollowUpCancelled,
+    FollowUpMadeUp,
+    FollowUpMissed,
+    FollowUpRescheduled,
+    FollowUpScheduled,
+)
 from casebus.contracts.planning import CaseClosed
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Ending, Verdict

@@ -1,0 +1,70 @@
+"""Brings a broker's topics to what schemas/topics declares. It creates and configures; it never deletes, and never changes a partition count."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported by its __init__, which has no __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from casebus.topics import Topic
+
+SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between the broker and the declaration. `possible` is False where only a person can settle it."""
+
+    topic: str
+    what: str
+    possible: bool = True
+
+
+def diff(bootstrap: str, topics: Iterable[Topic]) -> list[Change]:
+    """What `apply` would do, and what it can't."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    there = admin.list_topics(timeout=SECONDS).topics
+    found: list[Change] = []
+    known = [topic for topic in topics if topic.name in there]
+    found.extend(Change(topic.name, "is missing") for topic in topics if topic.name not in there)
+    for topic in known:
+        count = len(there[topic.name].partitions)
+        if count != topic.partitions:
+            found.append(Change(topic.name, f"has {count} partitions, not {topic.partitions}: make new topics and reseed", possible=False))
+    settings = admin.describe_configs([_resource(topic) for topic in known], request_timeout=SECONDS) if known else {}
+    by_name = {resource.name: future.result() for resource, future in settings.items()}
+    for topic in known:
+        wrong = sorted(name for name, value in topic.config().items() if by_name[topic.name][name].value != value)
+        if wrong:
+            found.append(Change(topic.name, f"differs in {', '.join(wrong)}"))
+    return found
+
+
+def apply(bootstrap: str, topics: Iterable[Topic], *, replication: int = 1) -> list[Change]:
+    """Create what is missing and set what differs. Returns what was different; what isn't `possible` is left as it is."""
+    declared = {topic.name: topic for topic in topics}
+    changes = diff(bootstrap, declared.values())
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    missing = [declared[c.topic] for c in changes if c.what == "is missing"]
+    made = admin.create_topics(
+        [NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, config=t.config()) for t in missing],
+        operation_timeout=SECONDS,
+    )
+    for future in made.values():
+        future.result()
+    differing = [declared[c.topic] for c in changes if c.what.startswith("differs")]
+    if differing:
+        for future in admin.incremental_alter_configs([_resource(topic) for topic in differing], request_timeout=SECONDS).values():
+            future.result()
+    return changes
+
+
+def _resource(topic: Topic) -> ConfigResource:
+    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in topic.config().items()]
+    return ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=entries)

@@ -1,0 +1,204 @@
+"""All of continuum on this machine: PostgreSQL, Kafka, the four services, Faust and the console, as children of this process, on 127.0.0.1."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+from sqlalchemy import NullPool, create_engine, make_url
+
+from casebus.envelope import Role
+from casebus.identity import DevelopmentIssuer, new_key_pair
+from casebus.migrate import migrate
+from casebus.timebase import floor, step_to
+from casebus.topic_admin import apply
+from casebus.topics import read_topics
+from continuum.local import kafka, ports, postgres
+from continuum.local.process import Child, LocalFailure, Program, Supervisor, locked
+
+CLONE = Path(__file__).parents[1]
+SERVICES = ("intake", "planning", "referral", "monitoring")
+PORTS = {
+    "postgres": 8432,
+    "kafka": 8492,
+    "controller": 8493,
+    "console": 8400,
+    "intake": 8401,
+    "planning": 8402,
+    "referral": 8403,
+    "monitoring": 8404,
+    "stream": 8405,
+}
+READY_SECONDS = 60.0
+Step = Callable[[str], None]
+
+
+def home_folder() -> Path:
+    """Where a local run keeps its data: CONTINUUM_HOME, else .continuum in the clone."""
+    return Path(os.environ.get("CONTINUUM_HOME") or CLONE / ".continuum").absolute()
+
+
+def issuer(home: Path) -> DevelopmentIssuer:
+    """The development issuer of this home; its key is made on first use. Refuses in production."""
+    production = os.environ.get("CONTINUUM_ENV") == "production"
+    private, public = home / "dev-issuer.key", home / "dev-issuer.pub"
+    if not production and not private.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        secret, shown = new_key_pair()
+        public.write_bytes(shown)
+        private.touch(mode=0o600)
+        private.write_bytes(secret)
+    return DevelopmentIssuer(b"" if production else private.read_bytes(), production=production)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Running:
+    """Where everything answers. `databases` are the owner's URLs, by service, as `reseed`, `rebuild` and a stepped system time need them."""
+
+    home: Path
+    bootstrap: str
+    databases: Mapping[str, str]
+    urls: Mapping[str, str]
+    children: Mapping[str, Child]
+
+    @property
+    def page(self) -> str:
+        return self.urls["console"] + "/"
+
+
+@contextmanager
+def running(
+    home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None
+) -> Iterator[Running]:
+    """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line.
+
+    `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with locked(home / "run.lock", "another continuum"), Supervisor() as servers, Supervisor() as services:
+        chosen = dict(zip(PORTS, ports.choose(*PORTS.values()), strict=True))
+        step("Starting PostgreSQL and Kafka")
+        bootstrap, admin_url = _servers(servers, home, chosen)
+        step("Preparing databases and topics")
+        databases = {name: _owner_url(admin_url, name) for name in SERVICES}
+        roles = _prepare(admin_url, databases, bootstrap)
+        if begin is not None:
+            step_all(databases.values(), begin)
+        step("Starting the services")
+        urls = {name: f"http://127.0.0.1:{chosen[name]}" for name in (*SERVICES, "console", "stream")}
+        children = _start(services, home, chosen, _environments(home, bootstrap, roles, urls, watermark_seconds))
+        for name, child in children.items():
+            _await(services, child, urls[name])
+        found = Running(home=home, bootstrap=bootstrap, databases=databases, urls=urls, children=children)
+        _write(home / "run.json", found)
+        yield found
+
+
+def _servers(servers: Supervisor, home: Path, chosen: Mapping[str, int]) -> tuple[str, str]:
+    with ThreadPoolExecutor(2) as pool:
+        log = pool.submit(kafka.start, servers, home=home, port=chosen["kafka"], controller_port=chosen["controller"])
+        database = pool.submit(postgres.start, servers, home=home, port=chosen["postgres"])
+        return log.result(), database.result()
+
+
+def _prepare(admin_url: str, databases: Mapping[str, str], bootstrap: str) -> dict[str, str]:
+    """Topics, databases, roles and tables; returns each service's own URL."""
+    apply(bootstrap, read_topics())
+    roles = {}
+    for name in SERVICES:
+        roles[name] = postgres.provision(admin_url, name)
+        migrate(databases[name], CLONE / "services" / name / "migrations" / "versions", name)
+    return roles
+
+
+def step_all(databases: Iterable[str], moment: datetime) -> datetime:
+    """Let system time go on from `moment` in every database, or from the greatest floor, if that is later; returns from where."""
+    engines = [create_engine(url, poolclass=NullPool) for url in databases]
+    floors = []
+    for engine in engines:
+        with engine.begin() as connection:
+            floors.append(floor(connection))
+    start = max([moment, *(known for known in floors if known is not None)])
+    for engine in engines:
+        with engine.begin() as connection:
+            step_to(connection, start)
+    return start
+
+
+def _owner_url(admin_url: str, database: str) -> str:
+    return make_url(admin_url).set(drivername="postgresql+psycopg", database=database).render_as_string(hide_password=False)
+
+
+def _environments(
+    home: Path, bootstrap: str, roles: Mapping[str, str], urls: Mapping[str, str], watermark_seconds: float
+) -> dict[str, dict[str, str]]:
+    """What each process reads from its environment."""
+    tokens = issuer(home)
+    shared = {
+        "CONTINUUM_ENV": "development",
+        "KAFKA_BOOTSTRAP": bootstrap,
+        "CONTINUUM_JWT_PUBLIC_KEY": str(home / "dev-issuer.pub"),
+        "CONTINUUM_POLICIES": str(CLONE / "deploy" / "policies"),
+        "CONTINUUM_WATERMARK_SECONDS": str(watermark_seconds),
+        "CONTINUUM_TICK_SECONDS": str(min(0.2, watermark_seconds / 2)),
+        "CONTINUUM_HOME": str(home),
+        "PYTHONPATH": str(CLONE),
+    }
+    token = home / "console.token"
+    token.touch(mode=0o600)
+    token.write_text(tokens.token(actor="console", role=Role.COORDINATOR, agency="regional-office", region="ssda903", reads_only=True, hours=24 * 365))
+    found = {name: shared | {"DATABASE_URL": roles[name]} for name in SERVICES}
+    found["stream"] = dict(shared)
+    found["console"] = shared | {
+        "CONTINUUM_MONITORING_URL": urls["monitoring"],
+        "CONTINUUM_STREAM_URL": urls["stream"],
+        "CONTINUUM_TOKEN_FILE": str(token),
+    }
+    return found
+
+
+def _start(services: Supervisor, home: Path, chosen: Mapping[str, int], environments: Mapping[str, Mapping[str, str]]) -> dict[str, Child]:
+    started = {}
+    for name, environment in environments.items():
+        module = ("services.monitoring.stream", "worker") if name == "stream" else (f"services.{name}.main",)
+        started[name] = services.start(
+            Program(
+                name=name,
+                command=(sys.executable, "-m", *module),
+                log=home / "logs" / f"{name}.log",
+                environment={**environment, "CONTINUUM_PORT": str(chosen[name])},
+                folder=CLONE,
+            )
+        )
+    return started
+
+
+def _await(services: Supervisor, child: Child, url: str) -> None:
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/livez", timeout=2, follow_redirects=True).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    services.await_ready(child, answers, seconds=READY_SECONDS)
+
+
+def _write(path: Path, found: Running) -> None:
+    """For commands in another terminal; holds the databases' passwords, so only the owner may read it."""
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({"bootstrap": found.bootstrap, "databases": dict(found.databases), "urls": dict(found.urls)}))
+
+
+def last_run(home: Path) -> dict[str, object]:
+    """What the newest run wrote. Raises LocalFailure where none did."""
+    try:
+        found: dict[str, object] = json.loads((home / "run.json").read_text())
+    except (OSError, ValueError):
+        raise LocalFailure("continuum is not running here: start it by `continuum up` or `make demo`, or set CONTINUUM_HOME") from None
+    return found

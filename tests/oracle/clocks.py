@@ -1,0 +1,150 @@
+"""The clocks of one period of care (`ssda903.md`, Due and Progress; `domain.md`, Rules): what began each, when it is due, what stops it."""
+
+from calendar import monthrange
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import cache, partial
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from tests.oracle.returns import Period
+
+LONDON = ZoneInfo("Europe/London")
+OPENED, ACCEPTED, REVIEWED, CLOSED = time(9), time(10), time(12), time(17)
+FIRST_REVIEW_WORKING_DAYS = 20
+SECOND_REVIEW_MONTHS, LATER_REVIEW_MONTHS = 3, 6
+STALL_DAYS = 270
+
+
+class Rule(StrEnum):
+    """The two rules that raise alerts in the sample."""
+
+    MISSED_FOLLOW_UP = "MISSED_FOLLOW_UP"
+    STALLED_CASE = "STALLED_CASE"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recording:
+    """Facts from `live_from` on are recorded live, each at most `late` after its nominal time; those before are imported."""
+
+    live_from: datetime
+    late: timedelta = timedelta(0)
+
+    def is_live(self, moment: datetime) -> bool:
+        return moment >= self.live_from
+
+    def latest(self, moment: datetime) -> datetime:
+        """When a fact of this nominal time takes effect at the latest."""
+        return moment + self.late if self.is_live(moment) else moment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clock:
+    """One round: due at `due` (up to `due_latest` where its start was recorded live), stopped by a fact or by the period's end."""
+
+    rule: Rule
+    due: datetime
+    due_latest: datetime
+    stop: datetime | None
+    stopped_by_end: bool
+
+    @property
+    def is_breached(self) -> bool:
+        return self.stop is None or self.stop > self.due
+
+
+def clocks(period: Period, recording: Recording) -> Iterator[Clock]:
+    """Every clock of the period, the reviews' first."""
+    yield from _review_clocks(period, recording)
+    yield from _stall_clocks(period, recording)
+
+
+def moment(day: date, of_day: time) -> datetime:
+    """That local time of that day, in UTC."""
+    return datetime.combine(day, of_day, LONDON).astimezone(UTC)
+
+
+def days_later(start: datetime, days: int) -> datetime:
+    """So many days later by the clock on the wall in London, in UTC."""
+    local = start.astimezone(LONDON)
+    return moment(local.date() + timedelta(days=days), local.time())
+
+
+def end_of_period(period: Period) -> datetime | None:
+    """When the case closes; None while the period is open."""
+    return None if period.ended is None else moment(period.ended, CLOSED)
+
+
+def working_days_later(day: date, count: int) -> date:
+    """The day that is the `count`th working day after `day`, which itself never counts."""
+    while count:
+        day += timedelta(days=1)
+        count -= day.weekday() < 5 and day not in _bank_holidays()
+    return day
+
+
+def months_later(day: date, count: int) -> date:
+    """The same day of the month, or that month's last."""
+    years, month = divmod(day.month - 1 + count, 12)
+    year, month = day.year + years, month + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+@cache
+def _bank_holidays() -> holidays.HolidayBase:
+    return holidays.country_holidays("GB", subdiv="ENG")
+
+
+def _review_clocks(period: Period, recording: Recording) -> Iterator[Clock]:
+    end = end_of_period(period)
+    held = [moment(day, REVIEWED) for day in period.reviews]
+    starts = [moment(period.begun, OPENED), *held] if period.from_start else held
+    answers: list[datetime | None] = [*held, None] if period.from_start else [*held[1:], None]
+    for number, (start, answer) in enumerate(zip(starts, answers, strict=bool(starts))):
+        yield _clock(
+            Rule.MISSED_FOLLOW_UP,
+            start,
+            due=_due_of_first if period.from_start and number == 0 else partial(_due_of_later, number=number, from_start=period.from_start),
+            stop=answer or end,
+            stopped_by_end=answer is None,
+            recording=recording,
+        )
+
+
+def _due_of_first(start: datetime) -> datetime:
+    return _end_of_day(working_days_later(start.astimezone(LONDON).date(), FIRST_REVIEW_WORKING_DAYS))
+
+
+def _due_of_later(start: datetime, *, number: int, from_start: bool) -> datetime:
+    months = SECOND_REVIEW_MONTHS if from_start and number == 1 else LATER_REVIEW_MONTHS
+    return _end_of_day(months_later(start.astimezone(LONDON).date(), months))
+
+
+def _end_of_day(day: date) -> datetime:
+    return moment(day + timedelta(days=1), time(0))
+
+
+def _stall_clocks(period: Period, recording: Recording) -> Iterator[Clock]:
+    accepted = {moment(episode.begun, ACCEPTED) for episode in period.episodes}
+    held = {moment(day, REVIEWED) for day in period.reviews}
+    rounds: list[datetime | None] = [moment(period.begun, OPENED), *sorted(accepted | held), None]
+    for start, progress in pairwise(rounds):
+        assert start is not None
+        yield _clock(
+            Rule.STALLED_CASE,
+            start,
+            due=partial(days_later, days=STALL_DAYS),
+            stop=progress or end_of_period(period),
+            stopped_by_end=progress is None,
+            recording=recording,
+        )
+
+
+def _clock(
+    rule: Rule, start: datetime, *, due: Callable[[datetime], datetime], stop: datetime | None, stopped_by_end: bool, recording: Recording
+) -> Clock:
+    return Clock(rule=rule, due=due(start), due_latest=due(recording.latest(start)), stop=stop, stopped_by_end=stopped_by_end)
