@@ -9,7 +9,7 @@ from casebus.envelope import Envelope, Origin, Role
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cause:
-    """`occurred_at` is None for what happens at the moment it is recorded; `recorded_at` is that of the causing event, None for a command."""
+    """`occurred_at` is None for what happens when it is recorded; `recorded_at` is that of the causing event, None for a command."""
 
     agency: str
     actor: str

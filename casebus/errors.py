@@ -4,6 +4,7 @@ Rejected            the caller is told, nothing changed (HTTP 4xx/503)
     Invalid  Forbidden  Absent  Conflict  Stale  Unversioned  NotYet
 InvalidEvent        an event that can never be applied: quarantined, its case held, the others go on
 BeginAgain          a reader's place is no longer true (a higher generation, a rebuild): read again from what the database says
+OutOfReach          the log doesn't have what a reader needs next: a new generation, or LogBroken
 LogBroken           the log lost records that were not read: refuse to go on, a person decides (reseed, rebuild)
 anything else       a passing fault: retried in place, and after a limit the consumer stops and says so
 """
@@ -91,6 +92,14 @@ class BeginAgain(Exception):
     def __init__(self, reason: str, topic: str = "", generation: int = 0) -> None:
         super().__init__(reason)
         self.topic, self.generation = topic, generation
+
+
+class OutOfReach(Exception):
+    """The log has nothing at the place where a partition is to be read next."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        super().__init__(f"{topic}/{partition}")
+        self.topic, self.partition = topic, partition
 
 
 class LogBroken(Exception):

@@ -1,6 +1,6 @@
 """What a track has applied: its place in each partition, and the last case_seq of each case and topic. It shares the handlers' transaction.
 
-Lower or equal is a duplicate, next is applied, higher is a gap: the event is parked, other cases go on, and it is applied when the gap is filled.
+Lower or equal is a duplicate, next is applied, higher is a gap: the event is parked, others go on, and it is applied when the gap is filled.
 """
 
 from collections.abc import Iterable
@@ -106,7 +106,8 @@ class Seen:
             text(f"SELECT topic, subject, seq, part, log_offset, value, headers FROM {schema}.parked WHERE {among}"), values
         )
         for topic, subject, seq, part, offset, value, headers in rows:
-            record = Record(topic, part, offset, str(subject).encode(), value, unpack(headers))
+            fields = unpack(headers)
+            record = Record(topic, part, offset, dict(fields).get("ce_subject"), value, fields)
             seen.parked.setdefault((topic, subject), {})[seq] = record
         return seen
 

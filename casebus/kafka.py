@@ -4,20 +4,23 @@ librdkafka's defaults are not ours: idempotent, acks=all, murmur2 (else keys lan
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from casebus.envelope import Headers
-from casebus.errors import LogBroken
+from casebus.errors import OutOfReach
 
 SEND_SECONDS = 4.0
-"""How long a batch may wait for its answers: less than the relay's session may idle (5 s), so a stuck broker never costs it its claim unseen."""
+"""How long a batch may wait for its answers: less than the relay's session may idle (5 s), so a stuck broker never costs it its claim."""
 ASK_SECONDS = 10.0
 
+Partition = tuple[str, int]
 _client_log = logging.getLogger("continuum.kafka")
 
 
@@ -60,7 +63,6 @@ class Log:
                 "acks": "all",
                 "partitioner": "murmur2_random",
                 "linger.ms": 2,
-                "compression.type": "lz4",
                 "message.timeout.ms": 60_000,
                 "message.max.bytes": 1_000_000,
             }
@@ -77,12 +79,8 @@ class Log:
 
     def bounds(self, topic: str) -> list[tuple[int, int]]:
         """The first and the next offset of each partition."""
-        probe = Consumer({"bootstrap.servers": self._bootstrap, "group.id": "continuum-probe", "logger": _client_log})
-        try:
-            partitions = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic].partitions
-            return [probe.get_watermark_offsets(TopicPartition(topic, p), timeout=ASK_SECONDS) for p in sorted(partitions)]
-        finally:
-            probe.close()
+        with _probe(self._bootstrap) as probe:
+            return _bounds(probe, topic)
 
     def send(self, records: Iterable[tuple[str, bytes, bytes, Headers]]) -> list[Receipt]:
         """Send and wait; the receipts of what was acknowledged in time, in any order. Raises SendFailed when the producer is beyond use."""
@@ -120,8 +118,40 @@ class Log:
         self._producer.flush(1.0)
 
 
-Place = Callable[[Sequence[tuple[str, int]]], dict[tuple[str, int], int]]
-"""Where to begin in each (topic, partition), by what our database has applied."""
+def newest_records(bootstrap: str, topic: str) -> list[Record]:
+    """The last record of each partition that has any. Raises KafkaException where the broker doesn't give them in time."""
+    with _probe(bootstrap) as probe:
+        ends = {part: high - 1 for part, (low, high) in enumerate(_bounds(probe, topic)) if high > low}
+        probe.assign([TopicPartition(topic, part, offset) for part, offset in ends.items()])
+        found: dict[int, Record] = {}
+        end = monotonic() + ASK_SECONDS
+        while len(found) < len(ends):
+            if monotonic() > end:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            message = probe.poll(0.2)
+            record = None if message is None else _record(message)
+            if record is not None:
+                found[record.partition] = record
+        return list(found.values())
+
+
+@contextmanager
+def _probe(bootstrap: str) -> Iterator[Consumer]:
+    """A consumer that asks and leaves: it belongs to no group's members."""
+    probe = Consumer(_reading(bootstrap, "continuum-probe"))
+    try:
+        yield probe
+    finally:
+        probe.close()
+
+
+def _bounds(probe: Consumer, topic: str) -> list[tuple[int, int]]:
+    partitions = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic].partitions
+    return [probe.get_watermark_offsets(TopicPartition(topic, part), timeout=ASK_SECONDS) for part in sorted(partitions)]
+
+
+Place = Callable[[Sequence[Partition]], dict[Partition, int]]
+"""Where to begin in each partition, by what our database has applied."""
 
 
 class Reader:
@@ -129,36 +159,42 @@ class Reader:
 
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], place: Place) -> None:
         self._place = place
+        self._next: dict[Partition, int] = {}
         self._consumer = Consumer(
             _reading(bootstrap, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
         )
-        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=_revoked)
+        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         begin = self._place([(p.topic, p.partition) for p in partitions])
         for partition in partitions:
             partition.offset = begin[partition.topic, partition.partition]
+        self._next |= begin
         consumer.incremental_assign(partitions)
 
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._next.pop((partition.topic, partition.partition), None)
+        consumer.incremental_unassign(partitions)
+
     def batch(self, limit: int, seconds: float) -> list[Record]:
-        """What is there, up to `limit`; waits for the first record only. Raises LogBroken where records are gone that were never read."""
-        first = self._consumer.poll(seconds)
-        if first is None:
-            return []
-        return [record for record in map(_record, [first, *self._consumer.consume(limit - 1, 0)]) if record is not None]
+        """What is there, up to `limit`; waits for the first record only. Raises OutOfReach where the log doesn't have what comes next."""
+        records = _batch(self._consumer, limit, seconds)
+        for record in records:
+            if (record.topic, record.partition) in self._next:
+                self._next[record.topic, record.partition] = record.offset + 1
+        return records
 
-    def assigned(self) -> list[tuple[str, int]]:
-        return [(p.topic, p.partition) for p in self._consumer.assignment()]
+    @property
+    def next(self) -> dict[Partition, int]:
+        """The offset that comes next in each of our partitions."""
+        return dict(self._next)
 
-    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """The first and the next offset."""
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_SECONDS)
-        return low, high
-
-    def seek(self) -> None:
-        """Go back, or on, to what the database says now."""
-        for (topic, partition), offset in self._place(self.assigned()).items():
+    def seek(self, place: Mapping[Partition, int]) -> None:
+        """Go back, or on, to these offsets."""
+        for (topic, partition), offset in place.items():
             self._consumer.seek(TopicPartition(topic, partition, offset))
+            self._next[topic, partition] = offset
 
     def close(self) -> None:
         self._consumer.close()
@@ -172,10 +208,7 @@ class WholeTopics:
         self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in topics])
 
     def batch(self, limit: int, seconds: float) -> list[Record]:
-        first = self._consumer.poll(seconds)
-        if first is None:
-            return []
-        return [record for record in map(_record, [first, *self._consumer.consume(limit - 1, 0)]) if record is not None]
+        return _batch(self._consumer, limit, seconds)
 
     def close(self) -> None:
         self._consumer.close()
@@ -193,8 +226,11 @@ def _reading(bootstrap: str, group: str) -> dict[str, Any]:
     }
 
 
-def _revoked(consumer: Consumer, partitions: list[TopicPartition]) -> None:
-    consumer.incremental_unassign(partitions)
+def _batch(consumer: Consumer, limit: int, seconds: float) -> list[Record]:
+    first = consumer.poll(seconds)
+    if first is None:
+        return []
+    return [record for record in map(_record, [first, *consumer.consume(limit - 1, 0)]) if record is not None]
 
 
 def _record(message: Message) -> Record | None:
@@ -203,9 +239,7 @@ def _record(message: Message) -> Record | None:
         place = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
         return Record(*place, _bytes(message.key()), _bytes(message.value()), _headers(message))
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-        raise LogBroken(
-            f"{message.topic()}/{message.partition()} no longer has what comes next: run `continuum rebuild` or `continuum reseed`"
-        )
+        raise OutOfReach(str(message.topic()), int(message.partition() or 0))
     if error.fatal():
         raise KafkaException(error)
     _client_log.warning("the broker said %s; the client goes on", error.name())

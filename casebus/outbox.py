@@ -1,4 +1,4 @@
-"""Events wait here, in the transaction of the change that they report, until the relay has sent them. Published rows stay: it is the event store."""
+"""Events wait here, in the transaction of the change that they report, until the relay has sent them. Rows stay: it is the event store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What every service reads from its environment. Each service's settings.py derives its own from this; nothing else reads the environment."""
+"""What every service reads from its environment. Each service's settings.py derives its own; nothing else reads the environment."""
 
 import os
 from dataclasses import dataclass

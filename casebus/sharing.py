@@ -1,4 +1,4 @@
-"""A service's own copy of who takes part in a case, from intake's events. It decides access; a consumer of intake keeps it in `copy.sharing`."""
+"""A service's own copy of who takes part in a case, from intake's events. It decides access; it is kept in `copy.sharing`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -83,4 +83,4 @@ _TELLS = (
     intake.LeadHandoverRejected,
     intake.LeadHandedOver,
 )
-SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = {kind: note_sharing for kind in _TELLS}
+SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = dict.fromkeys(_TELLS, note_sharing)

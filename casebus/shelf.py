@@ -33,7 +33,10 @@ class Holds(Protocol[A]):
 
 
 class Shelf(Generic[A]):
-    """`table` is schema-qualified; `lock` False for what only one consumer writes and others read. `get` returns what was loaded (and locked) or put; nothing is read one by one."""
+    """`table` is schema-qualified; `lock` False for what only one consumer writes and others read.
+
+    `get` returns what was loaded (and locked) or put; nothing is read one by one.
+    """
 
     def __init__(self, connection: Connection, table: str, kind: type[A], *, lock: bool = True) -> None:
         self._connection, self._table = connection, table

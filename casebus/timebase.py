@@ -26,3 +26,13 @@ def floor(connection: Connection) -> datetime | None:
     """The greatest moment below which nothing will be recorded any more; None before the first barrier."""
     found: datetime | None = connection.execute(text("SELECT nullif(floor, '-infinity') FROM own.timebase")).scalar_one()
     return found
+
+
+def annotate(connection: Connection, note: str | None) -> None:
+    """What whoever steps the time wants the board to say of it, as a code ("HISTORY_OVER"). Needs the rights of the database's owner."""
+    connection.execute(text("UPDATE own.timebase SET note = :note"), {"note": note})
+
+
+def note(connection: Connection) -> str | None:
+    found: str | None = connection.execute(text("SELECT note FROM own.timebase")).scalar_one()
+    return found

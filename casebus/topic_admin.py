@@ -1,4 +1,4 @@
-"""Brings a broker's topics to what schemas/topics declares. It creates and configures; it never deletes, and never changes a partition count."""
+"""Brings a broker's topics to what schemas/topics declares. It creates and configures; it never deletes or changes a partition count."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class Change:
 
 def diff(bootstrap: str, topics: Iterable[Topic]) -> list[Change]:
     """What `apply` would do, and what it can't."""
+    topics = list(topics)
     admin = AdminClient({"bootstrap.servers": bootstrap})
     there = admin.list_topics(timeout=SECONDS).topics
     found: list[Change] = []

@@ -35,6 +35,10 @@ class Flow:
         """What is known of each case, for a later run; names no person."""
         return MEMORY.dump_json({case.plan.handle: case.known for case in self._cases if case.known.done})
 
+    def cases(self) -> dict[UUID, str]:
+        """The id that intake gave to each case, by its handle."""
+        return {case.plan.handle: case.known.ids["case"] for case in self._cases if "case" in case.known.ids}
+
     @property
     def next_moment(self) -> datetime | None:
         """When the next act can be told; None when the history is over."""

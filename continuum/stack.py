@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,15 +12,15 @@ from datetime import datetime
 from pathlib import Path
 
 import httpx
-from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy import make_url
 
 from casebus.envelope import Role
 from casebus.identity import DevelopmentIssuer, new_key_pair
 from casebus.migrate import migrate
-from casebus.timebase import floor, step_to
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import kafka, ports, postgres
+from continuum.replay import SystemClock
 from continuum.local.process import Child, LocalFailure, Program, Supervisor, locked
 
 CLONE = Path(__file__).parents[1]
@@ -36,6 +37,8 @@ PORTS = {
     "stream": 8405,
 }
 READY_SECONDS = 60.0
+RESTART_SECONDS = 1.0
+"""Before a service that died is started again: one that dies at once costs little."""
 Step = Callable[[str], None]
 
 
@@ -65,7 +68,19 @@ class Running:
     bootstrap: str
     databases: Mapping[str, str]
     urls: Mapping[str, str]
-    children: Mapping[str, Child]
+    servers: Supervisor
+    services: Supervisor
+
+    def mend(self, seconds: float) -> str | None:
+        """Wait for a service that dies, and start it again; its name, None where none did. Raises LocalFailure when a server died."""
+        if (server := self.servers.next_crash(0)) is not None:
+            raise server.failure(f"ended with code {server.code}: start continuum again, nothing is lost")
+        child = self.services.next_crash(seconds)
+        if child is None:
+            return None
+        time.sleep(RESTART_SECONDS)
+        self.services.start(child.program)
+        return child.program.name
 
     @property
     def page(self) -> str:
@@ -73,9 +88,7 @@ class Running:
 
 
 @contextmanager
-def running(
-    home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None
-) -> Iterator[Running]:
+def running(home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None) -> Iterator[Running]:
     """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line.
 
     `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
@@ -89,13 +102,15 @@ def running(
         databases = {name: _owner_url(admin_url, name) for name in SERVICES}
         roles = _prepare(admin_url, databases, bootstrap)
         if begin is not None:
-            step_all(databases.values(), begin)
+            with SystemClock(databases.values()) as clock:
+                clock.begin(begin)
         step("Starting the services")
         urls = {name: f"http://127.0.0.1:{chosen[name]}" for name in (*SERVICES, "console", "stream")}
         children = _start(services, home, chosen, _environments(home, bootstrap, roles, urls, watermark_seconds))
         for name, child in children.items():
-            _await(services, child, urls[name])
-        found = Running(home=home, bootstrap=bootstrap, databases=databases, urls=urls, children=children)
+            if name != "stream":  # the trend may follow; the page does not wait for it
+                _await(services, child, urls[name])
+        found = Running(home=home, bootstrap=bootstrap, databases=databases, urls=urls, servers=servers, services=services)
         _write(home / "run.json", found)
         yield found
 
@@ -115,20 +130,6 @@ def _prepare(admin_url: str, databases: Mapping[str, str], bootstrap: str) -> di
         roles[name] = postgres.provision(admin_url, name)
         migrate(databases[name], CLONE / "services" / name / "migrations" / "versions", name)
     return roles
-
-
-def step_all(databases: Iterable[str], moment: datetime) -> datetime:
-    """Let system time go on from `moment` in every database, or from the greatest floor, if that is later; returns from where."""
-    engines = [create_engine(url, poolclass=NullPool) for url in databases]
-    floors = []
-    for engine in engines:
-        with engine.begin() as connection:
-            floors.append(floor(connection))
-    start = max([moment, *(known for known in floors if known is not None)])
-    for engine in engines:
-        with engine.begin() as connection:
-            step_to(connection, start)
-    return start
 
 
 def _owner_url(admin_url: str, database: str) -> str:
@@ -152,7 +153,9 @@ def _environments(
     }
     token = home / "console.token"
     token.touch(mode=0o600)
-    token.write_text(tokens.token(actor="console", role=Role.COORDINATOR, agency="regional-office", region="ssda903", reads_only=True, hours=24 * 365))
+    token.write_text(
+        tokens.token(actor="console", role=Role.COORDINATOR, agency="regional-office", region="ssda903", reads_only=True, hours=24 * 365)
+    )
     found = {name: shared | {"DATABASE_URL": roles[name]} for name in SERVICES}
     found["stream"] = dict(shared)
     found["console"] = shared | {

@@ -6,7 +6,8 @@ CREATE SCHEMA copy;
 -- System time: base + the real time that passed since, never below floor. In production base = since, and the service's role may set floor only.
 CREATE TABLE own.timebase (
     one bool PRIMARY KEY DEFAULT true CHECK (one),
-    base timestamptz NOT NULL, since timestamptz NOT NULL, floor timestamptz NOT NULL
+    base timestamptz NOT NULL, since timestamptz NOT NULL, floor timestamptz NOT NULL,
+    note text -- what the one who steps it wants shown, as a code
 );
 INSERT INTO own.timebase (base, since, floor) VALUES ('epoch', 'epoch', '-infinity');
 

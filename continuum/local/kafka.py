@@ -18,6 +18,7 @@ from continuum.local.ports import LOOPBACK
 from continuum.local.process import LocalFailure, Program, Supervisor, end_orphan, locked
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kafka"
+LOCK = DEPLOY / "jgo.lock.toml"
 START_SECONDS = 60.0
 JAVA_OPTIONS = (
     "-Xmx512M",
@@ -40,7 +41,7 @@ def start(supervisor: Supervisor, *, home: Path, port: int, controller_port: int
     supervisor.hold(locked(folder / "lock", "the Kafka data"))
     properties, pid_file = folder / "server.properties", folder / "pid"
     end_orphan(pid_file, mark=str(properties))
-    java = _java(fetch(DEPLOY / "jgo.lock.toml"))
+    java = _java(fetch(LOCK))
     data = folder / "data"
     if not data.exists():
         _format(java, folder, data)

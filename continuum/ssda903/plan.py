@@ -58,9 +58,14 @@ def start_of(day: date) -> datetime:
     return _at(day, time(0))
 
 
+def handle_of(child: str) -> UUID:
+    """What names the child's case on this machine."""
+    return uuid5(_NAMESPACE, child)
+
+
 def plan_case(history: History) -> CasePlan:
     """The acts of a child's whole history, ordered by when each can be told."""
-    handle = uuid5(_NAMESPACE, history.child)
+    handle = handle_of(history.child)
     acts = list(_Writer(handle=handle, history=history).acts())
     return CasePlan(handle=handle, lead=LEAD, acts=tuple(sorted(acts, key=lambda act: act.entered_at)))
 

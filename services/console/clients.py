@@ -112,7 +112,7 @@ class CaseItem(Wire):
     lead: str
     stage: str
     priority: str | None
-    since: AwareDatetime
+    since: AwareDatetime | None
     open_alerts: int
 
 
@@ -194,9 +194,9 @@ class Monitoring:
         self._http = http
         self._last: tuple[str, Board] | None = None
 
-    def board(self) -> Board:
-        """The board; the same object as before while it has not changed. One caller at a time."""
-        known = {"If-None-Match": self._last[0]} if self._last else {}
+    def board(self, *, whole: bool = True) -> Board:
+        """The board; unless `whole`, the same object as before while its numbers (not its times) are the same. One caller at a time."""
+        known = {"If-None-Match": self._last[0]} if self._last and not whole else {}
         response = _get(self._http, "/api/board", headers=known)
         if response.status_code == httpx.codes.NOT_MODIFIED and self._last:
             return self._last[1]

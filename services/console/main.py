@@ -29,7 +29,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-}  # fmt: skip
+}
 
 
 class SecurityHeaders:
@@ -85,9 +85,14 @@ def serve(settings: Settings) -> Server:
     """The server on loopback, ready to run."""
     app, feed = build(settings)
     config = uvicorn.Config(
-        app, host=LOOPBACK, port=settings.port, access_log=False, server_header=False, log_level="warning",
+        app,
+        host=LOOPBACK,
+        port=settings.port,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
-    )  # fmt: skip
+    )
     return Server(config, feed)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from casebus.envelope import Role
 from casebus.identity import Principal
-from casebus.timebase import system_time
+from casebus.timebase import note, system_time
 from casebus.watermark import reached
 
 STAGES = "stage NOT IN ('CLOSED', 'DECLINED', 'REDIRECTED')"
@@ -50,6 +50,7 @@ def board(connection: Connection, who: Principal) -> dict[str, Any]:
     alerts = _alerts(connection, scope, {**scope.values, "now": now})
     return {
         "at": now,
+        "note": note(connection),
         "watermark": known.least,
         "cases": {"total": sum(cell["count"] for cell in stock), "cells": stock},
         "flow": {"total": sum(cell["count"] for cell in flow), "cells": flow},

@@ -16,7 +16,7 @@ from casebus.shelf import Holds
 from services.monitoring import commands as asked
 from services.monitoring.domain.alert import Alert
 from services.monitoring.domain.case_view import CaseView
-from services.monitoring.domain.follow_up import REACHES, Care, FollowUp
+from services.monitoring.domain.follow_up import REACHES, Care, FollowUp, unplanned
 from services.monitoring.domain.policy import Policy
 
 
@@ -54,10 +54,10 @@ class Noted:
 
 
 def record_contact(contact_id: UUID, command: asked.RecordContact, work: Work) -> Noted:
-    """S51: a contact with the client. It answers the oldest open follow-up, if the client was seen, and the next one is scheduled."""
+    """S51: a contact with the client. If the client was seen, it answers the oldest open follow-up, or is one that nobody had planned, and the next is scheduled."""
     care = work.cares.get(command.case_id)
     counts = command.answers and care is not None and care.is_open and command.result in REACHES
-    answered = _oldest_open(work, command.case_id) if counts else None
+    answered = (_oldest_open(work, command.case_id) or unplanned(contact_id, command.case_id, work.effective)) if counts else None
     if answered is not None:
         work.follow_ups.put(answered.answer(work.effective))
     work.emit(

@@ -36,8 +36,17 @@ class FakeMonitoring:
     def add_case(self, holder: str, stage: str = "ACTIVE") -> str:
         """Open a case; returns its id."""
         case_id = _identifier("case", len(self.cases))
-        self.cases.append({"case_id": case_id, "holder": holder, "lead": "local-authority", "stage": stage, "priority": "MEDIUM",
-                           "since": _text(self.at), "open_alerts": 0})  # fmt: skip
+        self.cases.append(
+            {
+                "case_id": case_id,
+                "holder": holder,
+                "lead": "local-authority",
+                "stage": stage,
+                "priority": "MEDIUM",
+                "since": _text(self.at),
+                "open_alerts": 0,
+            }
+        )
         return case_id
 
     def hand_off(self, case_id: str, source: str, target: str) -> None:
@@ -51,8 +60,19 @@ class FakeMonitoring:
         """Raise an alert that has been open for so many days; returns its id."""
         alert_id = _identifier("alert", len(self.alerts))
         raised = self.at - timedelta(days=days_ago)
-        self.alerts.append({"alert_id": alert_id, "case_id": case_id, "rule": rule, "state": "OPEN", "rung": rung, "target_agency": agency,
-                            "due_at": _text(raised - timedelta(days=2)), "raised_at": _text(raised), "version": 1})  # fmt: skip
+        self.alerts.append(
+            {
+                "alert_id": alert_id,
+                "case_id": case_id,
+                "rule": rule,
+                "state": "OPEN",
+                "rung": rung,
+                "target_agency": agency,
+                "due_at": _text(raised - timedelta(days=2)),
+                "raised_at": _text(raised),
+                "version": 1,
+            }
+        )
         return alert_id
 
     def board(self) -> Row:
@@ -64,11 +84,16 @@ class FakeMonitoring:
             "cases": {"total": len(self.cases), "cells": _cells(self.cases, ("holder", "stage"))},
             "flow": {"total": len(self.hand_offs), "cells": _cells(self.hand_offs, ("from", "to"))},
             "alerts": {
-                "total": len(alerts), "raised": len(self.alerts), "escalated": sum(alert["rung"] != "WORKER" for alert in self.alerts),
-                "cells": _cells(alerts, ("rung", "age")), "by_rule": self._by_rule(),
+                "total": len(alerts),
+                "raised": len(self.alerts),
+                "escalated": sum(alert["rung"] != "WORKER" for alert in self.alerts),
+                "cells": _cells(alerts, ("rung", "age")),
+                "by_rule": self._by_rule(),
             },
-            "follow_ups": self.follow_ups, "blind": self.blind, "held": self.held,
-        }  # fmt: skip
+            "follow_ups": self.follow_ups,
+            "blind": self.blind,
+            "held": self.held,
+        }
         return document | ({"note": self.note} if self.note else {})
 
     def trend(self) -> Row:
@@ -92,19 +117,34 @@ class FakeMonitoring:
         return app
 
     def _board(self, authorization: str = Header(), if_none_match: str = Header("")) -> Response:
-        body = json.dumps(self.board()).encode()
-        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        document = self.board()
+        steady = {name: value for name, value in document.items() if name not in ("at", "watermark")}
+        etag = f'"{hashlib.sha256(json.dumps(steady).encode()).hexdigest()[:16]}"'
         status = 401 if authorization != f"Bearer {self.token}" else 304 if if_none_match == etag else 200
         self.requests[status] += 1
-        return Response(b"" if status != 200 else body, status_code=status, media_type="application/json", headers={"ETag": etag})
+        return Response(
+            b"" if status != 200 else json.dumps(document), status_code=status, media_type="application/json", headers={"ETag": etag}
+        )
 
     def _list(self, rows: list[Row]) -> Any:
         def page(
-            limit: int = 50, after: int = 0, holder: str = "", stage: str = "", to: str = "", rung: str = "", age: str = "", rule: str = "",
+            limit: int = 50,
+            after: int = 0,
+            holder: str = "",
+            stage: str = "",
+            to: str = "",
+            rung: str = "",
+            age: str = "",
+            rule: str = "",
+            state: str = "open",
             source: str = Query("", alias="from"),
-        ) -> Row:  # fmt: skip
+        ) -> Row:
             asked = {"holder": holder, "stage": stage, "from": source, "to": to, "rung": rung, "age": age, "rule": rule}
-            found = [row for row in self._open(rows) if all(row.get(name) == value for name, value in asked.items() if value)]
+            found = [
+                row
+                for row in (rows if state == "any" else self._open(rows))
+                if all(row.get(name) == value for name, value in asked.items() if value)
+            ]
             shown = found[after : after + limit]
             return {"total": len(found), "items": shown, "next": str(after + limit) if len(found) > after + limit else None}
 
@@ -118,9 +158,17 @@ class FakeMonitoring:
             return Response(status_code=404)
         events = (("intake", "CaseOpened", "IMPORT"), ("referral", "ReferralAccepted", "LIVE"), ("monitoring", "AlertRaised", "SYSTEM"))
         items = [
-            {"occurred_at": _text(self.at + timedelta(days=day)), "recorded_at": _text(self.at + timedelta(days=day)), "owner": owner,
-             "type": kind, "agency": "local-authority", "origin": origin, "case_seq": 1} for day, (owner, kind, origin) in enumerate(events)
-        ]  # fmt: skip
+            {
+                "occurred_at": _text(self.at + timedelta(days=day)),
+                "recorded_at": _text(self.at + timedelta(days=day)),
+                "owner": owner,
+                "type": kind,
+                "agency": "local-authority",
+                "origin": origin,
+                "case_seq": 1,
+            }
+            for day, (owner, kind, origin) in enumerate(events)
+        ]
         return Response(json.dumps({"items": items}), media_type="application/json")
 
     def _age(self, alert: Mapping[str, Any]) -> str:

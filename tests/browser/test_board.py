@@ -19,9 +19,14 @@ from tests.browser.fake_monitoring import FakeMonitoring
 from tests.browser.serving import LOOPBACK, serving
 
 ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 INSTALL = "the browser test needs Chromium: install Debian's package chromium (apt-get install chromium)"
 STOP_SECONDS = 5.0
 
@@ -46,9 +51,12 @@ class Stage:
         """The console as the process that it is in service; answers when this yields."""
         api = f"http://{LOOPBACK}:{self.api_port}"
         environment = os.environ | {
-            "CONTINUUM_MONITORING_URL": api, "CONTINUUM_STREAM_URL": api, "CONTINUUM_TOKEN_FILE": str(self.token_file),
-            "CONTINUUM_PORT": str(self.port), "CONTINUUM_BOARD_POLL_SECONDS": "0.1",
-        }  # fmt: skip
+            "CONTINUUM_MONITORING_URL": api,
+            "CONTINUUM_STREAM_URL": api,
+            "CONTINUUM_TOKEN_FILE": str(self.token_file),
+            "CONTINUUM_PORT": str(self.port),
+            "CONTINUUM_BOARD_POLL_SECONDS": "0.1",
+        }
         process = subprocess.Popen([sys.executable, "-m", "services.console.main"], env=environment)
         try:
             assert answers(self.port), "the console did not start"
@@ -86,7 +94,7 @@ def page(browser: Browser, stage: Stage) -> Iterator[Page]:
     with serving(stage.fake.app(), stage.api_port), stage.console(), contextlib.closing(browser.new_page()) as page:
         stage.watch(page)
         page.goto(stage.url)
-        expect(page.locator("#live")).to_have_text("Live")
+        expect_live(page)
         yield page
 
 
@@ -192,12 +200,12 @@ def test_the_console_stops_in_time_with_viewers_and_they_come_back_to_the_next(b
     with serving(stage.fake.app(), stage.api_port), contextlib.closing(browser.new_page()) as page:
         with stage.console() as process:
             page.goto(stage.url)
-            expect(page.locator("#live")).to_have_text("Live")
+            expect_live(page)
             process.terminate()
             process.wait(STOP_SECONDS)
         expect(page.locator("#live")).to_have_text("Connection lost, trying again")
         with stage.console():
-            expect(page.locator("#live")).to_have_text("Live", timeout=15_000)
+            expect_live(page)
 
 
 @pytest.mark.parametrize("path", ["/", "/cases", "/alerts", "/hand-offs"])
@@ -228,6 +236,11 @@ def test_without_javascript_the_tables_are_there(browser: Browser, page: Page, s
         assert cells(plain, "#flow-local-authority") == ["3", "", "", "3"]
         expect(plain.locator("#trend tbody tr")).to_have_count(2)
         expect(plain.locator(".plot").first).to_be_hidden()
+
+
+def expect_live(page: Page) -> None:
+    """Wait until the stream has begun, or begun again."""
+    expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=15_000)
 
 
 def cells(page: Page, row: str) -> list[str]:

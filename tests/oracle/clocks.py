@@ -100,51 +100,42 @@ def _bank_holidays() -> holidays.HolidayBase:
 
 
 def _review_clocks(period: Period, recording: Recording) -> Iterator[Clock]:
-    end = end_of_period(period)
     held = [moment(day, REVIEWED) for day in period.reviews]
-    starts = [moment(period.begun, OPENED), *held] if period.from_start else held
-    answers: list[datetime | None] = [*held, None] if period.from_start else [*held[1:], None]
-    for number, (start, answer) in enumerate(zip(starts, answers, strict=bool(starts))):
-        yield _clock(
-            Rule.MISSED_FOLLOW_UP,
-            start,
-            due=_due_of_first if period.from_start and number == 0 else partial(_due_of_later, number=number, from_start=period.from_start),
-            stop=answer or end,
-            stopped_by_end=answer is None,
-            recording=recording,
-        )
-
-
-def _due_of_first(start: datetime) -> datetime:
-    return _end_of_day(working_days_later(start.astimezone(LONDON).date(), FIRST_REVIEW_WORKING_DAYS))
-
-
-def _due_of_later(start: datetime, *, number: int, from_start: bool) -> datetime:
-    months = SECOND_REVIEW_MONTHS if from_start and number == 1 else LATER_REVIEW_MONTHS
-    return _end_of_day(months_later(start.astimezone(LONDON).date(), months))
-
-
-def _end_of_day(day: date) -> datetime:
-    return moment(day + timedelta(days=1), time(0))
+    marks = [moment(period.begun, OPENED), *held] if period.from_start else held
+    for number, (start, answer) in enumerate(pairwise([*marks, None])):
+        due = partial(_review_due, number=number if period.from_start else None)
+        yield _clock(Rule.MISSED_FOLLOW_UP, start, due, period, answer, recording)
 
 
 def _stall_clocks(period: Period, recording: Recording) -> Iterator[Clock]:
     accepted = {moment(episode.begun, ACCEPTED) for episode in period.episodes}
     held = {moment(day, REVIEWED) for day in period.reviews}
-    rounds: list[datetime | None] = [moment(period.begun, OPENED), *sorted(accepted | held), None]
-    for start, progress in pairwise(rounds):
-        assert start is not None
-        yield _clock(
-            Rule.STALLED_CASE,
-            start,
-            due=partial(days_later, days=STALL_DAYS),
-            stop=progress or end_of_period(period),
-            stopped_by_end=progress is None,
-            recording=recording,
-        )
+    marks = [moment(period.begun, OPENED), *sorted(accepted | held)]
+    for start, progress in pairwise([*marks, None]):
+        yield _clock(Rule.STALLED_CASE, start, partial(days_later, days=STALL_DAYS), period, progress, recording)
 
 
 def _clock(
-    rule: Rule, start: datetime, *, due: Callable[[datetime], datetime], stop: datetime | None, stopped_by_end: bool, recording: Recording
+    rule: Rule, start: datetime | None, due: Callable[[datetime], datetime], period: Period, answer: datetime | None, recording: Recording
 ) -> Clock:
-    return Clock(rule=rule, due=due(start), due_latest=due(recording.latest(start)), stop=stop, stopped_by_end=stopped_by_end)
+    assert start is not None, "only the last of the marks is none"
+    return Clock(
+        rule=rule,
+        due=due(start),
+        due_latest=due(recording.latest(start)),
+        stop=answer or end_of_period(period),
+        stopped_by_end=answer is None,
+    )
+
+
+def _review_due(start: datetime, number: int | None) -> datetime:
+    """The end of the due day. `number` counts the period's reviews from 0; None where the period's start isn't known."""
+    day = start.astimezone(LONDON).date()
+    match number:
+        case 0:
+            day = working_days_later(day, FIRST_REVIEW_WORKING_DAYS)
+        case 1:
+            day = months_later(day, SECOND_REVIEW_MONTHS)
+        case _:
+            day = months_later(day, LATER_REVIEW_MONTHS)
+    return moment(day + timedelta(days=1), time(0))

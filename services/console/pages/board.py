@@ -108,11 +108,18 @@ def trend_table(trend: Trend, at: datetime) -> TrendTable:
     recent = [window for window in windows if starts and window.start >= starts[0]]
     pairs = Counter(_sums(((window.source, window.target), window.count) for window in recent))
     counts = Counter({(window.source, window.target, window.start): window.count for window in recent})
-    return TrendTable(starts=starts, series=tuple(
-        Series(source=source, target=target, href=link("/hand-offs", source=source, target=target),
-               counts=tuple(counts[source, target, start] for start in starts))
-        for source, target in _busiest(pairs)[:TREND_PAIRS]
-    ))  # fmt: skip
+    return TrendTable(
+        starts=starts,
+        series=tuple(
+            Series(
+                source=source,
+                target=target,
+                href=link("/hand-offs", source=source, target=target),
+                counts=tuple(counts[source, target, start] for start in starts),
+            )
+            for source, target in _busiest(pairs)[:TREND_PAIRS]
+        ),
+    )
 
 
 def _weeks(windows: Iterable[Window], at: datetime) -> tuple[datetime, ...]:
@@ -124,9 +131,13 @@ def _weeks(windows: Iterable[Window], at: datetime) -> tuple[datetime, ...]:
 
 
 def _table(
-    counts: Counter[tuple[str, str]], path: str, names: tuple[str, str], rows: Iterable[str], columns: Iterable[str],
+    counts: Counter[tuple[str, str]],
+    path: str,
+    names: tuple[str, str],
+    rows: Iterable[str],
+    columns: Iterable[str],
     colour: Mapping[str, int] | None = None,
-) -> Table:  # fmt: skip
+) -> Table:
     row_name, column_name = names
     rows, columns = tuple(rows), tuple(columns)
     highest = max(counts.values(), default=0)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.console.clients import Board, Monitoring, NoAnswer, NotThere, Stream, Trend, Trouble
 
+TIME_EVERY = timedelta(seconds=1)
 TREND_EVERY = timedelta(seconds=2)
 TREND_AFTER_SILENCE = timedelta(seconds=10)
 KEEP_ALIVE_SECONDS = 10.0
@@ -109,7 +110,7 @@ class Poller(threading.Thread):
         super().__init__(name="board-poller", daemon=True)
         self._feed, self._monitoring, self._stream, self._seconds = feed, monitoring, stream, seconds
         self._stopping = threading.Event()
-        self._trend_due = datetime.min.replace(tzinfo=UTC)
+        self._trend_due = self._time_due = datetime.min.replace(tzinfo=UTC)
 
     def run(self) -> None:
         """Poll, publish, pause."""
@@ -125,12 +126,18 @@ class Poller(threading.Thread):
         """One round. Where there is no answer, what was seen before stays, with the trouble and its beginning."""
         seen = replace(before, trend=self._look_at_trend(before.trend, now))
         try:
-            return replace(seen, board=self._monitoring.board(), trouble=None, since=None)
+            return replace(seen, board=self._look_at_board(now), trouble=None, since=None)
         except NoAnswer as problem:
             trouble = problem.trouble
         except NotThere:
             trouble = Trouble.UNREADABLE
         return replace(seen, trouble=trouble, since=before.since or now)
+
+    def _look_at_board(self, now: datetime) -> Board:
+        if now < self._time_due:
+            return self._monitoring.board(whole=False)
+        self._time_due = now + TIME_EVERY
+        return self._monitoring.board()
 
     def _look_at_trend(self, before: Trend | None, now: datetime) -> Trend | None:
         if self._stream is None or now < self._trend_due:

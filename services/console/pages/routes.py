@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from services.console.clients import Monitoring, NoAnswer, NotThere, Trouble
 from services.console.pages.feed import Feed
-from services.console.pages.words import AGES, RULES, RUNGS, SLUG, STAGES
+from services.console.pages.words import AGES, RULES, RUNGS, SLUG, STAGES, STATES
 
 PAGE_ROWS = "50"
 STATIC = Path(__file__).parent.parent / "static"
@@ -30,9 +30,15 @@ class Pages:
         """All of the console's routes."""
         router = APIRouter(default_response_class=HTMLResponse)
         for path, page in (
-            ("/", self.board), ("/cases", self.cases), ("/hand-offs", self.hand_offs), ("/alerts", self.alerts),
-            ("/cases/{case_id}", self.timeline), ("/board/live", self.live), ("/livez", livez), ("/readyz", self.readyz),
-        ):  # fmt: skip
+            ("/", self.board),
+            ("/cases", self.cases),
+            ("/hand-offs", self.hand_offs),
+            ("/alerts", self.alerts),
+            ("/cases/{case_id}", self.timeline),
+            ("/board/live", self.live),
+            ("/livez", livez),
+            ("/readyz", self.readyz),
+        ):
             router.add_api_route(path, page, methods=["GET"], include_in_schema=False, response_model=None)
         return router
 
@@ -55,9 +61,9 @@ class Pages:
         asked = {{"source": "from", "target": "to"}[name]: value for name, value in filters.items()}
         return self._page("hand-offs.html", filters=filters, page=self._monitoring.hand_offs(_asked(asked, after)))
 
-    def alerts(self, rung: str = "", age: str = "", rule: str = "", after: str = "") -> Response:
-        """Open alerts, by rung, age and rule: whose turn it is, and for how long."""
-        filters = _filters(rung=_one_of(RUNGS, rung), age=_one_of(AGES, age), rule=_one_of(RULES, rule))
+    def alerts(self, rung: str = "", age: str = "", rule: str = "", state: str = "", after: str = "") -> Response:
+        """Open alerts (or any, by `state`), by rung, age and rule: whose turn it is, and for how long."""
+        filters = _filters(rung=_one_of(RUNGS, rung), age=_one_of(AGES, age), rule=_one_of(RULES, rule), state=_one_of(STATES, state))
         return self._page("alerts.html", filters=filters, page=self._monitoring.alerts(_asked(filters, after)))
 
     def timeline(self, case_id: UUID) -> Response:

@@ -19,17 +19,33 @@ def templates(zone: ZoneInfo) -> Environment:
     """The console's templates; times are written in `zone`."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {
-        "readable": words.readable, "thousands": words.thousands, "short_id": words.short_id, "span": words.span, "days": words.days,
-    }  # fmt: skip
+        "readable": words.readable,
+        "thousands": words.thousands,
+        "short_id": words.short_id,
+        "span": words.span,
+        "days": words.days,
+    }
     environment.filters |= {name: partial(getattr(words, name), zone=zone) for name in ("date", "weekday", "clock", "zone_name")}
     environment.globals |= {
-        "STAGES": words.STAGES, "RUNGS": words.RUNGS, "AGES": words.AGES, "RULES": words.RULES, "NOTES": words.NOTES,
-        "alerts_table": alerts_table, "cases_table": cases_table, "flow_table": flow_table, "trend_table": trend_table,
-        "link": link, "days_of": partial(days_of, zone=zone),
-    }  # fmt: skip
+        "STAGES": words.STAGES,
+        "RUNGS": words.RUNGS,
+        "AGES": words.AGES,
+        "RULES": words.RULES,
+        "STATES": words.STATES,
+        "NOTES": words.NOTES,
+        "alerts_table": alerts_table,
+        "cases_table": cases_table,
+        "flow_table": flow_table,
+        "trend_table": trend_table,
+        "link": link,
+        "days_of": partial(days_of, zone=zone),
+    }
     return environment
 
 

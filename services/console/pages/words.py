@@ -9,11 +9,18 @@ from zoneinfo import ZoneInfo
 STAGES: Mapping[str, str] = {"RECEIVED": "Received", "TRIAGED": "Triaged", "OPENED": "Opened", "PLANNING": "Planning", "ACTIVE": "Active"}
 RUNGS: Mapping[str, str] = {"COORDINATOR": "Coordinator", "SUPERVISOR": "Supervisor", "WORKER": "Worker"}  # the ladder, from its top
 AGES: Mapping[str, str] = {
-    "UNDER_1_WEEK": "Under a week", "UNDER_1_MONTH": "Under a month", "UNDER_3_MONTHS": "Under 3 months", "OLDER": "Older",
-}  # fmt: skip
+    "UNDER_1_WEEK": "Under a week",
+    "UNDER_1_MONTH": "Under a month",
+    "UNDER_3_MONTHS": "Under 3 months",
+    "OLDER": "Older",
+}
 RULES: Mapping[str, str] = {
-    "MISSED_FOLLOW_UP": "Missed follow-up", "REFERRAL_UNANSWERED": "Referral unanswered", "STALLED_CASE": "Stalled case", "OTHER": "Other",
-}  # fmt: skip
+    "MISSED_FOLLOW_UP": "Missed follow-up",
+    "REFERRAL_UNANSWERED": "Referral unanswered",
+    "STALLED_CASE": "Stalled case",
+    "OTHER": "Other",
+}
+STATES: Mapping[str, str] = {"any": "open or over"}
 NOTES: Mapping[str, str] = {
     "HISTORY_OVER": "The replayed history is over. Time goes on at its natural pace, and only what you do changes the numbers.",
 }

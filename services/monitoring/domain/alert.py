@@ -1,4 +1,4 @@
-"""An alert as those who act on it see it: raised, acknowledged, climbing, and ended by an act, by late evidence, or with what it was about."""
+"""An alert as those who act on it see it: raised, acknowledged, climbing, and ended by an act, by late evidence, or with its subject."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,7 +1,7 @@
 """A duty's clock: started by one fact, stopped by others, decided once and for all (domain.md, "Never a false accusation").
 
-It is decided when the watermark is greater than its moment: its deadline, or, where later, the moment from which its start may be decided. It is
-breached iff no stop took effect by the deadline and was recorded by the moment. One recorded later, effective in time, clears it.
+It is decided when the watermark is greater than its moment: its deadline, or, where later, the moment from which its start may be decided.
+It is breached iff no stop took effect by the deadline and was recorded by the moment. One recorded later, effective in time, clears it.
 """
 
 from dataclasses import dataclass
@@ -31,13 +31,16 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clock:
-    """`round` is the id of the event that started it: the same duty started again is another clock. `ends` cancel it; `retimes` move its deadline."""
+    """`round` is the id of the event that started it: the same duty started again is another clock. `ends` cancel it, `retimes` move it.
+
+    `agency` is responsible; None says that it is whoever leads the case at the moment of the decision.
+    """
 
     subject: UUID
     start: Fact
     due: datetime
     deadline: datetime
-    agency: str
+    agency: str | None = None
     stops: tuple[Fact, ...] = ()
     ends: tuple[Fact, ...] = ()
     retimes: tuple[tuple[Fact, datetime, datetime], ...] = ()
@@ -51,12 +54,14 @@ class Clock:
 class Verdict:
     """What is known of a clock below a watermark. What was said stays said as the watermark rises.
 
-    `history`: what ended the breach was known when it was decided, so nobody is told. `look` is the moment after which to look again.
+    `moment` is when it is decided, None where that isn't known yet. `history`: what ended the breach was known by then, so nobody is told.
+    `look` is the moment after which to look again.
     """
 
     state: State
     due: datetime
     deadline: datetime
+    moment: datetime | None = None
     history: bool = False
     ending: Ending | None = None
     evidence: Fact | None = None
@@ -71,32 +76,42 @@ def judge(clock: Clock, watermark: datetime, decidable_from: datetime | None) ->
     if decidable_from is None:
         return Verdict(state=State.RUNNING, due=due, deadline=deadline)
     moment = max(deadline, decidable_from)
-    if any(fact.recorded_at <= moment for fact in in_time):
-        first = min((fact for fact in in_time if fact.recorded_at <= moment), key=lambda fact: (fact.effective, fact.order))
-        return Verdict(state=State.MET if first in clock.stops else State.CANCELLED, due=due, deadline=deadline)
+    if in_time and in_time[0].recorded_at <= moment:
+        return Verdict(state=State.MET if in_time[0] in clock.stops else State.CANCELLED, due=due, deadline=deadline, moment=moment)
     if watermark <= moment:
-        return Verdict(state=State.RUNNING, due=due, deadline=deadline, look=moment)
+        return Verdict(state=State.RUNNING, due=due, deadline=deadline, moment=moment, look=moment)
     return _breached(clock, due, deadline, moment, answered)
 
 
 def _breached(clock: Clock, due: datetime, deadline: datetime, moment: datetime, answered: list[Fact]) -> Verdict:
     """Whatever is recorded first ends the breach; it is history where that was known by the moment of the decision."""
     if not answered:
-        return Verdict(state=State.BREACHED, due=due, deadline=deadline)
+        return Verdict(state=State.BREACHED, due=due, deadline=deadline, moment=moment)
     known = [fact for fact in answered if fact.recorded_at <= moment]
     evidence = min(known, key=lambda fact: (fact.effective, fact.order)) if known else answered[0]
+    return Verdict(
+        state=State.BREACHED,
+        due=due,
+        deadline=deadline,
+        moment=moment,
+        history=bool(known),
+        ending=_ending(clock, evidence, deadline),
+        evidence=evidence,
+    )
+
+
+def _ending(clock: Clock, evidence: Fact, deadline: datetime) -> Ending:
     if evidence in clock.ends:
-        ending = Ending.ENDED
-    else:
-        ending = Ending.CLEARED if evidence.effective <= deadline else Ending.MADE_UP
-    return Verdict(state=State.BREACHED, due=due, deadline=deadline, history=bool(known), ending=ending, evidence=evidence)
+        return Ending.ENDED
+    return Ending.CLEARED if evidence.effective <= deadline else Ending.MADE_UP
 
 
 def _retimed(clock: Clock) -> tuple[datetime, datetime]:
-    """A re-time counts only if it was recorded by the deadline that it changes."""
+    """A re-time counts only if it was recorded by the deadline that it changes, and before anything answered in time."""
     due, deadline = clock.due, clock.deadline
     for fact, new_due, new_deadline in sorted(clock.retimes, key=lambda retime: retime[0].order):
-        if fact.recorded_at > deadline:
+        answered = any(each.order < fact.order and each.effective <= deadline for each in (*clock.stops, *clock.ends))
+        if answered or fact.recorded_at > deadline:
             break
         due, deadline = new_due, new_deadline
     return due, deadline

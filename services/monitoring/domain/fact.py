@@ -7,14 +7,13 @@ from functools import cached_property
 from typing import TypeVar
 from uuid import UUID
 
-from casebus.contracts import intake, monitoring, planning, referral
+from casebus.contracts import intake
 from casebus.contracts.intake import Priority
 from casebus.envelope import Envelope, Origin
 from casebus.event import Event
+from services.monitoring.domain.importing import Import, told_of_import
 
 E = TypeVar("E", bound=Event)
-Imported = intake.CaseImported | planning.CaseImported | referral.CaseImported | monitoring.CaseImported
-IMPORTED = (intake.CaseImported, planning.CaseImported, referral.CaseImported, monitoring.CaseImported)
 
 
 def effective(envelope: Envelope) -> datetime:
@@ -63,11 +62,15 @@ class History:
     def region(self) -> str:
         return next((event.region for _, event in self.of(intake.CaseReceived)), "")
 
-    @cached_property
-    def lead(self) -> str:
-        """The agency that leads now."""
-        handed = [event.to_agency for _, event in self.of(intake.LeadHandedOver)]
+    def lead_at(self, moment: datetime) -> str:
+        """The agency that led, as it was known at a moment: asked later, the answer is the same. Empty where no case was received."""
+        handed = [event.to_agency for fact, event in self.of(intake.LeadHandedOver) if fact.recorded_at <= moment]
         return handed[-1] if handed else next((event.agency for _, event in self.of(intake.CaseReceived)), "")
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether it has its beginning: without that, nobody would be responsible for what follows."""
+        return any(True for _ in self.of(intake.CaseReceived))
 
     def priority_at(self, fact: Fact) -> Priority:
         """The priority as it was known when the fact was recorded; MEDIUM before triage."""
@@ -75,23 +78,22 @@ class History:
         return told[-1] if told else Priority.MEDIUM
 
     @cached_property
-    def _completions(self) -> dict[UUID, datetime | None]:
-        """By import: when the last of its owners said that the case's part was complete; None while one hasn't."""
-        owners: dict[UUID, set[str]] = {}
-        for _, begun in self.of(intake.CaseImportBegun):
-            owners.setdefault(begun.import_id, set()).update(begun.owners)
-        said: dict[tuple[UUID, str], datetime] = {}
+    def _completions(self) -> dict[UUID, datetime]:
+        """By import: when it became complete. What is said of it after that changes nothing."""
+        known: dict[UUID, Import] = {}
+        complete: dict[UUID, datetime] = {}
         for fact in self.facts:
-            if isinstance(fact.event, IMPORTED):
-                said[fact.event.import_id, fact.envelope.owner] = fact.recorded_at
-        return {
-            one: max(said[one, owner] for owner in wanted) if all((one, owner) in said for owner in wanted) else None
-            for one, wanted in owners.items()
-        }
+            if (told := told_of_import(fact.event, fact.envelope.owner)) is not None:
+                one, part = told
+                known[one] = known.get(one, Import()) | part
+                if known[one].is_complete:
+                    complete.setdefault(one, fact.recorded_at)
+        return complete
 
     def decidable_from(self, start: Fact) -> datetime | None:
         """The earliest moment at which a clock with this start may be decided, None while the import it came by is not complete."""
         import_id = start.envelope.import_id
-        if start.envelope.origin is Origin.IMPORT and import_id is not None:
-            return self._completions.get(import_id)
-        return start.recorded_at
+        if start.envelope.origin is not Origin.IMPORT or import_id is None:
+            return start.recorded_at
+        complete = self._completions.get(import_id)
+        return None if complete is None else max(complete, start.recorded_at)

@@ -70,6 +70,11 @@ class FollowUp:
             raise Conflict(f"The follow-up is {self.state}.")
 
 
+def unplanned(contact_id: UUID, case_id: UUID, at: datetime) -> FollowUp:
+    """A contact that no follow-up was waiting for: it counts as one that was done, and nothing was due."""
+    return FollowUp(id=uuid5(contact_id, "unplanned"), case_id=case_id, number=0, due_at=at)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Care:
     """A case in monitoring's own eyes: whether it is open, and how many follow-ups its current period had. Kept by the reactions alone."""

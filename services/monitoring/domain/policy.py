@@ -137,7 +137,7 @@ class Policy:
     @property
     def stamp(self) -> str:
         """What a decision keeps: policy and version (S66)."""
-        return f"{self.policy}@{self.version}"
+        return f"{self.policy}/{self.version}"
 
     def steady(self, priority: Priority) -> int:
         """The number of the first follow-up of the interval that repeats."""

@@ -20,9 +20,13 @@ CHECKSUM = re.compile(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", re.MULTILINE)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(
-        monitoring_url="http://127.0.0.1:9", stream_url=None, token_file=tmp_path / "token", port=8400, poll_seconds=0.1,
+        monitoring_url="http://127.0.0.1:9",
+        stream_url=None,
+        token_file=tmp_path / "token",
+        port=8400,
+        poll_seconds=0.1,
         time_zone=ZoneInfo("Europe/London"),
-    )  # fmt: skip
+    )
 
 
 def test_it_listens_on_loopback_alone(settings: Settings) -> None:

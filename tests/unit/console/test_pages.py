@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -32,9 +32,9 @@ class Console:
         mount(self.app, Pages(feed=self.feed, monitoring=monitoring, templates=environment))
         self.browser = httpx.Client()
 
-    def poll(self) -> Snapshot:
+    def poll(self, now: datetime = NOW) -> Snapshot:
         """One round of the poller."""
-        self.feed.publish(self.poller.look(self.feed.snapshot, NOW))
+        self.feed.publish(self.poller.look(self.feed.snapshot, now))
         return self.feed.snapshot
 
     def read(self, path: str, *, status: int = 200) -> str:
@@ -79,6 +79,14 @@ def test_an_unchanged_board_is_not_read_again(console: Console, fake: FakeMonito
     first = console.poll().board
     assert console.poll().board is first
     assert fake.requests == {200: 1, 304: 1}
+
+
+def test_the_time_goes_on_while_the_numbers_stay(console: Console, fake: FakeMonitoring) -> None:
+    console.poll(NOW)
+    fake.at += timedelta(hours=1)
+    assert "13:00 Tuesday" in console.read("/")
+    console.poll(NOW + timedelta(seconds=1))
+    assert "14:00 Tuesday" in console.read("/")
 
 
 def test_blindness_held_cases_and_the_end_of_history_are_said(console: Console, fake: FakeMonitoring) -> None:

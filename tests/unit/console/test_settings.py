@@ -24,10 +24,12 @@ def test_a_missing_setting_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("CONTINUUM_PORT", "many"), ("CONTINUUM_BOARD_POLL_SECONDS", "0"),
-        ("CONTINUUM_TIME_ZONE", "Nowhere/Land"), ("CONTINUUM_TIME_ZONE", "../x"),
+        ("CONTINUUM_PORT", "many"),
+        ("CONTINUUM_BOARD_POLL_SECONDS", "0"),
+        ("CONTINUUM_TIME_ZONE", "Nowhere/Land"),
+        ("CONTINUUM_TIME_ZONE", "../x"),
     ],
-)  # fmt: skip
+)
 def test_an_unusable_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.read({**ENOUGH, name: value})

@@ -22,10 +22,14 @@ def test_a_code_is_read_in_words(code: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("length", "text"),
     [
-        (timedelta(milliseconds=400), "0.4 seconds"), (timedelta(seconds=31), "31 seconds"), (timedelta(minutes=1), "1 minute"),
-        (timedelta(hours=7, minutes=59), "7 hours"), (timedelta(days=1200), "1,200 days"), (timedelta(seconds=-5), "0.0 seconds"),
+        (timedelta(milliseconds=400), "0.4 seconds"),
+        (timedelta(seconds=31), "31 seconds"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(hours=7, minutes=59), "7 hours"),
+        (timedelta(days=1200), "1,200 days"),
+        (timedelta(seconds=-5), "0.0 seconds"),
     ],
-)  # fmt: skip
+)
 def test_a_length_of_time_is_told_in_its_largest_unit(length: timedelta, text: str) -> None:
     assert words.span(length) == text
 

@@ -1,0 +1,181 @@
+"""The command line. Exit codes: 0 done, 1 it could not be done (one line says why), 2 the call was wrong."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from casebus.envelope import Role
+from casebus.schema_checks import check as check_schemas
+from continuum.batches import BatchFailed
+from continuum.figures import NotSettled
+from continuum.local.process import LocalFailure, ended_by_signals
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help="Keeps a person from being forgotten between agencies."
+)
+schemas = typer.Typer(no_args_is_help=True, help="The events' schemas.")
+topics = typer.Typer(no_args_is_help=True, help="The broker's topics.")
+imports = typer.Typer(no_args_is_help=True, help="Histories from elsewhere.")
+quarantine = typer.Typer(no_args_is_help=True, help="Records that could not be applied.")
+app.add_typer(schemas, name="schemas")
+app.add_typer(topics, name="topics")
+app.add_typer(imports, name="import")
+app.add_typer(quarantine, name="quarantine")
+
+
+@contextmanager
+def clear_failures() -> Iterator[None]:
+    """A failure is one line on stderr and exit code 1."""
+    try:
+        yield
+    except LocalFailure as failure:
+        typer.echo(f"continuum: {failure}", err=True)
+        raise typer.Exit(1) from None
+    except (BatchFailed, NotSettled) as failure:
+        typer.echo(f"continuum: {failure}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command()
+def up() -> None:
+    """Run everything on this machine, without a history: PostgreSQL, Kafka, the services, Faust, the console. Ctrl-C ends it.
+
+    Example: `continuum up`
+    """
+    from continuum.stack import home_folder, running
+
+    console = Console(stderr=True)
+    with clear_failures(), ended_by_signals(), running(home_folder(), step=console.print) as run:
+        console.print(f"[bold]continuum is running:[/] {run.page}", highlight=False)
+        for name, url in run.urls.items():
+            console.print(f"  {name:<11}{url}/docs" if name not in ("console", "stream") else f"  {name:<11}{url}", highlight=False)
+        while True:
+            if (mended := run.mend(1.0)) is not None:
+                console.print(f"[yellow]{mended} ended and was started again.[/] Its log: {run.home / 'logs' / mended}.log")
+
+
+@app.command()
+def demo(check: Annotated[bool, typer.Option(help="Sixty days without a person, checked; the last line is JSON.")] = False) -> None:
+    """Run everything with the sample's history, which goes on at about a day a second.
+
+    Example: `continuum demo --check`
+    """
+    from continuum.demo import Demo
+    from continuum.stack import home_folder
+
+    with clear_failures():
+        found = Demo(home_folder(), Console(stderr=True), checking=check).run()
+        if found is not None:
+            typer.echo(json.dumps(found))
+            if any(found[name] for name in ("alerts_false", "alerts_missing", "parked", "quarantined")):
+                raise typer.Exit(1)
+
+
+@imports.command()
+def ssda903(
+    folder: Annotated[Path, typer.Argument(help="The folder with the CSV files.", exists=True, file_okay=False)],
+    until: Annotated[str | None, typer.Option(help="Import what happened before this day; everything, without it.", metavar="DAY")] = None,
+) -> None:
+    """Import the English return on looked-after children into the running services. The same files again add nothing.
+
+    Example: `continuum import ssda903 returns/ --until 2021-06-01`
+    """
+    from continuum.importing import import_return, read_day
+
+    with clear_failures():
+        troubles = import_return(folder, read_day(until), Console(stderr=True), typer.echo)
+        if troubles:
+            raise typer.Exit(1)
+
+
+@app.command()
+def token(
+    agency: Annotated[str, typer.Option(help="The agency it acts for.")] = "city-hospital",
+    role: Annotated[Role, typer.Option(help="What its bearer may do.", case_sensitive=False)] = Role.WORKER,
+    region: Annotated[str, typer.Option(help="The region of the agency.")] = "north",
+    actor: Annotated[str, typer.Option(help="An opaque id, never a login.")] = "worker-1",
+    persona: Annotated[str | None, typer.Option(help="One of: nurse, teacher, shelter, supervisor, coordinator, integrator.")] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="It may change nothing.")] = False,
+) -> None:
+    """Print a token of the development issuer (not in production): for any agency and role, or a persona.
+
+    Example: `continuum token --persona nurse`
+    """
+    from continuum.personas import PERSONAS, Persona
+    from continuum.stack import home_folder, issuer
+
+    if persona is not None and persona not in PERSONAS:
+        raise typer.BadParameter(f"one of: {', '.join(PERSONAS)}", param_hint="--persona")
+    who = PERSONAS[persona] if persona else Persona(actor=actor, role=role, agency=agency, region=region)
+    try:
+        tokens = issuer(home_folder())
+    except RuntimeError as error:
+        typer.echo(f"continuum: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(tokens.token(actor=who.actor, role=who.role, agency=who.agency, region=who.region, reads_only=read_only))
+
+
+@schemas.command("check")
+def schemas_check() -> None:
+    """Check schemas and topics: owners, keys, consumers, compatibility, personal data.
+
+    Example: `continuum schemas check`
+    """
+    found = check_schemas()
+    for bad in found:
+        typer.echo(str(bad), err=True)
+    if found:
+        raise typer.Exit(1)
+    typer.echo("schemas and topics are in order")
+
+
+Bootstrap = Annotated[str | None, typer.Option(envvar="KAFKA_BOOTSTRAP", help="The broker; that of the local run, without it.")]
+
+
+@topics.command("diff")
+def topics_diff(bootstrap: Bootstrap = None) -> None:
+    """Show how the broker's topics differ from what is declared. Exit code 1 when they do.
+
+    Example: `continuum topics diff`
+    """
+    from casebus.topic_admin import diff
+    from casebus.topics import read_topics
+
+    with clear_failures():
+        changes = diff(_broker(bootstrap), read_topics())
+    for change in changes:
+        typer.echo(f"{change.topic} {change.what}")
+    if changes:
+        raise typer.Exit(1)
+
+
+@topics.command("apply")
+def topics_apply(
+    bootstrap: Bootstrap = None, replication: Annotated[int, typer.Option(help="Copies of each new topic.", min=1)] = 1
+) -> None:
+    """Create missing topics and set what differs; it deletes nothing.
+
+    Example: `continuum topics apply --replication 3`
+    """
+    from casebus.topic_admin import apply
+    from casebus.topics import read_topics
+
+    with clear_failures():
+        changes = apply(_broker(bootstrap), read_topics(), replication=replication)
+    for change in changes:
+        typer.echo(f"{change.topic} {change.what}" + ("" if change.possible else " (left as it is)"))
+    if not all(change.possible for change in changes):
+        raise typer.Exit(1)
+
+
+def _broker(bootstrap: str | None) -> str:
+    from continuum.stack import home_folder, last_run
+
+    return bootstrap or str(last_run(home_folder())["bootstrap"])

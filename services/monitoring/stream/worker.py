@@ -1,0 +1,137 @@
+"""The Faust worker, the only place that imports Faust.
+
+Faust acknowledges a message whose agent raised, and a kill -9 can lose or double table updates. So nothing that must not be lost passes through
+here; the agent catches, counts and goes on; and what is applied twice changes nothing (ledger.py).
+"""
+
+import os
+from typing import Any, Final
+
+import faust
+from faust.web import Request, Response, View
+from prometheus_client import generate_latest
+
+from casebus import telemetry
+from casebus.codec import Codec
+from casebus.schemas import LockedIds
+from casebus.topics import case_topics, read_topics
+from services.monitoring.stream.ledger import Ledger
+from services.monitoring.stream.settings import StreamSettings
+
+APP: Final = "monitoring.stream"
+"""Faust's app id: the consumer group, and the beginning of the changelogs' names."""
+TABLE: Final = "cases"
+CHANGELOG: Final = f"{APP}-{TABLE}-changelog"
+SESSION_SECONDS: Final = 10.0
+"""How long the group waits for a worker that was killed, unless another takes its place at once."""
+
+log = telemetry.logger(__name__)
+
+
+class Stream:
+    """What happened since the start, and whether the table is recovered."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.errors = 0
+        self.ready = False
+
+    def take(self, message: Any) -> None:
+        """Apply a message. Whatever it raises is counted and logged, never raised: Faust would acknowledge it just the same."""
+        try:
+            applied = self.ledger.take(topic=message.topic, key=message.key, headers=message.headers, value=message.value)
+        except Exception as error:
+            self._refuse(message, error)
+        else:
+            telemetry.EVENTS.labels(APP, "applied" if applied else "passed").inc()
+
+    async def recovered(self) -> None:
+        """The table is as the changelog says."""
+        self.ledger.recount()
+        self.ready = True
+
+    def trend(self) -> dict[str, Any]:
+        """The windows as they are now. `at` is the greatest time of recording seen, None where nothing is."""
+        flow = self.ledger.flow
+        return {"estimate": True, "at": flow.latest and flow.latest.isoformat(), "windows": flow.rows(), "errors": self.errors}
+
+    def _refuse(self, message: Any, error: Exception) -> None:
+        self.errors += 1
+        telemetry.EVENTS.labels(APP, "error").inc()
+        if self.errors & (self.errors - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood of rubbish is not a flood of lines
+            place = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+            log.warning("record passed over", error=type(error).__name__, errors=self.errors, **place)
+
+
+def make_app(settings: StreamSettings) -> faust.App:
+    """The app with its table, its agent and its pages. Nothing runs yet, and nothing is written but the changelog: topics are declared elsewhere."""
+    topics = case_topics(read_topics())
+    app = _Diskless(APP, **_configuration(settings, topics[0].partitions))
+    # Keyed by case as the topics are, with as many partitions: a case's record lies in the partition that its events come from.
+    cases = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=topics[0].partitions)
+    stream = Stream(Ledger(Codec(LockedIds()), cases))
+    cases.on_recover(stream.recovered)
+    source = app.topic(*(topic.name for topic in topics), key_serializer="raw", value_serializer="raw", allow_empty=True)
+
+    async def follow(events: Any) -> None:
+        async for event in events.events():
+            stream.take(event.message)
+
+    app.agent(source, name="follow")(follow)
+    _add_pages(app, stream)
+    return app
+
+
+def run(settings: StreamSettings) -> None:
+    """Runs until SIGTERM or SIGINT; ends the process."""
+    telemetry.configure(APP, level="WARNING"); import logging; logging.root.setLevel(os.environ.get("LL","WARNING"))
+    worker = faust.Worker(make_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.execute_from_commandline()
+
+
+class _Diskless(faust.App):
+    """Its tables are in memory and its changelogs in Kafka, so it makes no folders where it happens to run."""
+
+    def _create_directories(self) -> None:
+        return None
+
+
+def _configuration(settings: StreamSettings, partitions: int) -> dict[str, Any]:
+    return {
+        "env_prefix": "CONTINUUM_FAUST",  # else a stray WEB_BIND or BROKER_URL in the environment would win over what stands here
+        "broker": [f"kafka://{address.strip()}" for address in settings.kafka_bootstrap.split(",")],
+        "broker_session_timeout": SESSION_SECONDS,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": f"{APP}-1",
+        "processing_guarantee": "at_least_once",
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "store": "memory://",
+        "table_standby_replicas": 0,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "topic_partitions": partitions,
+        "stream_wait_empty": False,
+        "web_bind": "127.0.0.1",
+        "web_host": "127.0.0.1",
+        "web_port": settings.port,
+        "web_router_enabled": False,
+        "web_tables_enabled": False,
+        "worker_redirect_stdouts": False,
+    }
+
+
+def _add_pages(app: faust.App, stream: Stream) -> None:
+    async def trend(web: View, request: Request) -> Response:
+        if not stream.ready:
+            return web.json({"title": "The table is being recovered", "status": 503}, status=503, headers={"Retry-After": "1"})
+        return web.json(stream.trend())
+
+    async def livez(web: View, request: Request) -> Response:
+        return web.json({"status": "alive"})
+
+    async def metrics(web: View, request: Request) -> Response:
+        return web.bytes(generate_latest(), content_type="text/plain")
+
+    for path, page in (("/flow/trend/", trend), ("/livez/", livez), ("/livez", livez), ("/metrics/", metrics)):
+        app.page(path, name=path)(page)
