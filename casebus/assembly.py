@@ -79,29 +79,40 @@ class Blueprint:
         )
 
 
+class UnknownPart(Exception):
+    """A service has no part of that name; the message lists those it has."""
+
+
 def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = None) -> Service:
-    """Connect and wire; nothing runs yet. `only` names one part of the process, None is all of it."""
+    """Connect and wire; nothing runs yet. `only` names one part of the process, None is all of it.
+
+    Every process answers /livez, /readyz and /metrics; /api only where `api` runs. Raises UnknownPart.
+    """
     engine = database.connect(settings.database_url)
     codec = Codec(LockedIds())
     relay = RelayLoop(engine, settings.kafka_bootstrap, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
     consumers = [Consumer(engine, settings.kafka_bootstrap, track) for track in blueprint.tracks(codec)]
     parts = Parts(engine=engine, codec=codec, bootstrap=settings.kafka_bootstrap, make_work=blueprint.work_on(codec), wake=relay.wake.set)
     offered: dict[str, Mapping[str, Job]] = {
+        "api": {},
         "relay": {"relay": relay.run},
         "consumer": {f"consumer-{index}": consumer.run for index, consumer in enumerate(consumers)},
         **{name: {name: job} for name, job in blueprint.jobs(parts).items()},
     }
-    chosen = offered if only is None else {name: jobs for name, jobs in offered.items() if name == only}
+    if only is not None and only not in offered:
+        raise UnknownPart(f"{blueprint.name} has no part {only}: choose one of {', '.join(offered)}")
+    chosen = offered if only is None else {only: offered[only]}
     desk = blueprint.desk(engine, codec, relay.wake.set)
+    faults: list[str] = []
     app = build_app(
         blueprint.title,
         blueprint.description,
         Verifier(settings.public_key, production=settings.production),
-        lambda: bus_faults(engine, relay, consumers),
-        [blueprint.reading(desk), command_routes(desk)],
+        lambda: bus_faults(engine, relay, consumers) + faults,
+        [blueprint.reading(desk), command_routes(desk)] if "api" in chosen else [],
     )
     jobs = {name: job for group in chosen.values() for name, job in group.items()}
-    return Service(name=blueprint.name, app=app if only in (None, "api") else None, port=settings.port, jobs=jobs)
+    return Service(name=blueprint.name, app=app, port=settings.port, jobs=jobs, faults=faults)
 
 
 def run(design: Callable[[S], Blueprint], settings_of: type[S]) -> None:
@@ -111,8 +122,9 @@ def run(design: Callable[[S], Blueprint], settings_of: type[S]) -> None:
     only = parser.parse_args().only
     try:
         settings = settings_of.from_environment()
-    except MissingSetting as error:
+        blueprint = design(settings)
+        telemetry.configure(blueprint.name, otlp_endpoint=settings.otlp_endpoint)
+        service = build(blueprint, settings, only)
+    except (MissingSetting, UnknownPart) as error:
         sys.exit(str(error))
-    blueprint = design(settings)
-    telemetry.configure(blueprint.name, otlp_endpoint=settings.otlp_endpoint)
-    build(blueprint, settings, only).run()
+    service.run()

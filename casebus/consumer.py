@@ -1,103 +1,170 @@
-"""The loop of a track: poll a batch, apply it in one transaction, go on. If the batch fails it goes one record at a time, so a bad one costs itself.
+"""The loop of a track: poll a batch, apply it in one transaction, go on. If it fails it goes one record at a time, so a bad one costs itself.
 
-What passes (a database that restarts) is retried in place; a record that goes on failing stops the track, which says so: nothing is skipped.
+What passes (a database that restarts) is retried in place. A record that goes on failing, or a log that lost records, stops the track, which
+says so and looks again every few seconds whether a person has mended it: nothing is skipped.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from threading import Event as Signal
+from time import monotonic
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from casebus import telemetry
-from casebus.errors import BeginAgain, LogBroken
-from casebus.inbox import enter_generation
-from casebus.kafka import Reader, Record
+from casebus.database import unavailable
+from casebus.errors import BeginAgain, LogBroken, OutOfReach
+from casebus.inbox import begin_at, enter_generation, places
+from casebus.kafka import Partition, Reader, Record, bounds, newest_generation
 from casebus.track import Tally, Track
 
 BATCH = 500
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 TRIES = 60
 """How often one record is tried before the track stops: about five minutes."""
+LOOK_SECONDS = 1.0
+"""How often a track that has nothing to read looks whether its place was moved under it (`rebuild`, a new generation)."""
+STOPPED_SECONDS = 5.0
+HOLES = 3
+"""How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
 log = telemetry.logger(__name__)
 
 
 class Consumer:
-    """Runs one track until `stop` is set."""
+    """Runs one track until `stop` is set. `stopped_because` says what a person has to mend, for /readyz; None while all is well."""
 
     def __init__(self, engine: Engine, bootstrap: str, track: Track) -> None:
         self._engine, self._bootstrap, self._track = engine, bootstrap, track
+        self._schema = track.schema
+        self._holes: Counter[str] = Counter()
+        self._looked = 0.0
         self.stopped_because: str | None = None
 
     def run(self, stop: Signal) -> None:
-        """Returns when stopped; a LogBroken, or a record that can't be applied, ends it with `stopped_because` for /readyz to show."""
+        """Returns when `stop` is set, and only then."""
+        while not stop.is_set():
+            try:
+                self._read(stop)
+            except (LogBroken, OutOfReach) as error:
+                self._stopped(error, stop)
+            except Exception as error:  # noqa: BLE001  # a broker or a database that is away: begin again until it is back
+                log.warning("track begins again", track=self._track.group, error=type(error).__name__)
+                stop.wait(0.5)
+
+    def _stopped(self, error: Exception, stop: Signal) -> None:
+        try:
+            self._find_reach(error)
+            stop.wait(0.5)
+        except LogBroken as lasting:
+            if self.stopped_because != str(lasting):
+                log.error("track stopped", track=self._track.group, reason=str(lasting))
+            self.stopped_because = str(lasting)
+            stop.wait(STOPPED_SECONDS)
+        except Exception as passing:  # noqa: BLE001  # the broker or the database didn't answer: look again
+            log.warning("track begins again", track=self._track.group, error=type(passing).__name__)
+            stop.wait(0.5)
+
+    def _find_reach(self, error: Exception) -> None:
+        """Enter a new generation, if the log has one. Raises LogBroken otherwise, and passes on what is lasting already."""
+        if not isinstance(error, OutOfReach):
+            raise error
+        generation = newest_generation(self._bootstrap, error.topic)
+        with self._engine.begin() as connection:
+            if enter_generation(connection, self._schema, error.topic, generation):
+                return
+            following = places(connection, self._schema)[error.topic, error.partition][0]
+        low, high = bounds(self._bootstrap, error.topic)[error.partition]
+        if not low <= following <= high:
+            raise LogBroken(
+                f"{error.topic}/{error.partition} holds {low} to {high}, next is {following}, in no new generation: `continuum reseed` its owner"
+            )
+
+    def _read(self, stop: Signal) -> None:
         with self._engine.begin() as connection:
             self._track.prepare(connection)
+        self._holes.clear()
         reader = Reader(self._bootstrap, self._track.group, sorted(self._track.topics), self._place)
         try:
             while not stop.is_set():
                 self._turn(reader, stop)
-        except LogBroken as error:
-            self.stopped_because = str(error)
-            log.error("track stopped", track=self._track.group, reason=str(error))
         finally:
             reader.close()
 
-    def _place(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    def _place(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Where to go on, by the database. In a generation after the first a log may begin later than 0: its owner sent all of it again."""
         with self._engine.begin() as connection:
-            rows = connection.execute(text(f"SELECT topic, part, next FROM {self._track.schema}.position"))
-            place = {(topic, part): following for topic, part, following in rows}
-        return {partition: place[partition] for partition in partitions}
+            known = places(connection, self._schema)
+        for topic, part in partitions:
+            if (topic, part) not in known:
+                raise LogBroken(f"{topic} has a partition {part} that schemas/topics does not declare: make new topics and reseed")
+        unread = [partition for partition in partitions if known[partition][0] == 0 and known[partition][1] > 1]
+        begins = {topic: bounds(self._bootstrap, topic) for topic in {topic for topic, _ in unread}}
+        with self._engine.begin() as connection:
+            for topic, part in unread:
+                known[topic, part] = begin_at(connection, self._schema, topic, part, begins[topic][part][0])
+        return {partition: known[partition][0] for partition in partitions}
 
     def _turn(self, reader: Reader, stop: Signal) -> None:
         batch = reader.batch(BATCH, 0.2)
         if not batch:
-            return
+            return self._look(reader)
         try:
             self._count(self._track.apply(self._engine, batch))
         except BeginAgain as error:
             self._begin_again(reader, error)
-        except LogBroken:
-            raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is tried again record by record
             log.warning("batch failed, going one by one", track=self._track.group, error=type(error).__name__, records=len(batch))
             self._one_by_one(reader, batch, stop)
+        return None
+
+    def _look(self, reader: Reader) -> None:
+        """With nothing to read: has somebody moved our place?"""
+        if monotonic() < self._looked + LOOK_SECONDS:
+            return
+        self._looked = monotonic()
+        here = reader.next
+        with self._engine.begin() as connection:
+            known = places(connection, self._schema)
+        if any(known[partition][0] != following for partition, following in here.items()):
+            self._begin_again(reader, BeginAgain("its place was moved"))
 
     def _begin_again(self, reader: Reader, why: BeginAgain) -> None:
         log.info("reading again from what the database says", track=self._track.group, reason=str(why))
         if why.generation:
             with self._engine.begin() as connection:
-                enter_generation(connection, self._track.schema, why.topic, why.generation)
-        _refuse_lost(reader, self._place(reader.assigned()))
-        reader.seek()
+                enter_generation(connection, self._schema, why.topic, why.generation)
+        self._holes[str(why)] += 1
+        if self._holes[str(why)] > HOLES and not why.generation:
+            raise LogBroken(f"{why}: the log has a hole there. Run `continuum reseed` at its owner")
+        reader.seek(self._place(list(reader.next)))
 
     def _one_by_one(self, reader: Reader, batch: Sequence[Record], stop: Signal) -> None:
-        for record in batch:
-            last = ""
-            for attempt in range(TRIES):
+        try:
+            for record in batch:
+                self._until_applied(record, stop)
                 if stop.is_set():
-                    return None
-                try:
-                    self._count(self._track.apply(self._engine, [record]))
-                    break
-                except BeginAgain as error:
-                    return self._begin_again(reader, error)
-                except Exception as error:
-                    last = type(error).__name__
-                    log.warning("record failed", track=self._track.group, error=last, topic=record.topic, offset=record.offset)
-                    stop.wait(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-            else:
-                raise LogBroken(
-                    f"{record.topic}/{record.partition} offset {record.offset} failed {TRIES} times ({last}): mend it and start again"
-                )
+                    return
+        except BeginAgain as error:
+            self._begin_again(reader, error)
+
+    def _until_applied(self, record: Record, stop: Signal) -> None:
+        """Try the record in place. A database that is away doesn't count as a try."""
+        tries = 0
+        while not stop.is_set():
+            try:
+                return self._count(self._track.apply(self._engine, [record]))
+            except BeginAgain:
+                raise
+            except Exception as error:  # noqa: BLE001  # it is retried; what lasts stops the track below
+                kind = type(error).__name__
+                tries += not unavailable(error)
+            log.warning("record failed", track=self._track.group, error=kind, topic=record.topic, offset=record.offset)
+            if tries >= TRIES:
+                raise LogBroken(f"{record.topic}/{record.partition} offset {record.offset} failed {tries} times ({kind}): mend it")
+            stop.wait(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
+        return None
 
     def _count(self, tally: Tally) -> None:
+        self.stopped_because = None
         telemetry.count_batch(self._track.group, tally.applied, tally.duplicates, tally.parked, tally.quarantined)
-
-
-def _refuse_lost(reader: Reader, place: dict[tuple[str, int], int]) -> None:
-    """Stop where the log begins after our place: what lies between is gone. A place of zero in a new generation begins where the log does."""
-    for (topic, partition), following in place.items():
-        low, _ = reader.bounds(topic, partition)
-        if following < low:
-            raise LogBroken(f"{topic}/{partition} begins at {low}, applied to {following}: run `continuum reseed` at its owner")

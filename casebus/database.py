@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 SQL = Path(__file__).parent / "sql"
 SERVICE_ROLE_RIGHTS = """
@@ -18,21 +19,26 @@ GRANT UPDATE (floor) ON own.timebase TO {role};
 
 
 def connect(url: str, *, pool: int = 12) -> Engine:
-    """An engine in READ COMMITTED (casebus.sql needs it), UTC, with connections checked before use so that a restarted server is no error."""
+    """An engine in READ COMMITTED (casebus/sql needs it) and UTC. A restarted server is no error, and no error shows what was sent."""
     return create_engine(
         url,
         pool_size=pool,
         max_overflow=4,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,
         isolation_level="READ COMMITTED",
         connect_args={"options": "-c timezone=utc", "connect_timeout": 5, "application_name": "continuum"},
     )
 
 
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
+"""The database can't be reached or can't write now (disk full, shutting down, all connections in use): a 503, never the caller's fault."""
+
+
 def unavailable(error: Exception) -> bool:
-    """Whether the database can't be reached or can't write now (disk full, shutting down): a 503, never the caller's fault."""
-    return isinstance(error, OperationalError)
+    """Whether it is the database that is away, not what it was asked."""
+    return isinstance(error, UNAVAILABLE)
 
 
 def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ...] = ("own", "copy")) -> None:
@@ -45,9 +51,3 @@ def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ..
 def grant(execute: Callable[[str], object], role: str) -> None:
     """Rights of the service's role after a migration: everything in its tables but the base of system time."""
     execute(SERVICE_ROLE_RIGHTS.format(role=role))
-
-
-def copied_tables(connection: Connection) -> list[str]:
-    """The tables of schema `copy`, which `rebuild` empties."""
-    rows = connection.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'copy' ORDER BY 1")
-    return [f'copy."{name}"' for (name,) in rows]

@@ -1,10 +1,10 @@
-"""Forgetting what was derived from the log: a consumer group's offsets and the changelog topics of its tables. The facts stay as they are."""
+"""Forgetting what was derived from the log: a consumer group's offsets, and the changelog topics of its tables. No fact is touched."""
 
 import time
 from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]  # exported by its __init__, which has no __all__
+from confluent_kafka.admin import AdminClient
 
 from casebus.topic_admin import SECONDS, apply
 from casebus.topics import Topic
@@ -25,8 +25,8 @@ class StillRead(Exception):
 def forget(bootstrap: str, group: str, changelogs: Iterable[Topic], *, patience: float) -> None:
     """Delete the group with its offsets, and make its changelogs anew, empty, with the replication they had.
 
-    Waits up to `patience` seconds for a reader that was killed to be given up by the broker, then raises StillRead. Safe to run again after a
-    failure: offsets go first, and a reader without offsets begins at the beginning.
+    Waits up to `patience` seconds, since the broker gives up a reader that was killed only when its session ends; then raises StillRead.
+    May be run again after a failure: offsets go first, and a reader without offsets begins at the beginning.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap})
     if not _comes_true(lambda: _group_is_gone(admin, group), patience):

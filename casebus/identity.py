@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_public_key
+from pydantic import BaseModel, StringConstraints, ValidationError
 
+from casebus.access import Slug
 from casebus.cause import Cause
 from casebus.envelope import Role
 from casebus.errors import Forbidden, Unauthenticated
@@ -35,11 +38,22 @@ class Principal:
         return self.cause()
 
 
+class _Claims(BaseModel):
+    """What a token must say. Only what fits an envelope: a name or an e-mail address as `sub` is refused before it is in any event."""
+
+    iss: str
+    sub: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/+=-]{1,128}$")]
+    role: Literal[Role.WORKER, Role.SUPERVISOR, Role.COORDINATOR, Role.INTEGRATOR, Role.OPERATOR]
+    agency: Slug
+    region: Slug | Literal[""] = ""
+    scope: str = ""
+
+
 class Verifier:
-    """Checks tokens by the issuer's public key (PEM). In production a token of the development issuer is refused."""
+    """Checks tokens by the issuer's public key (PEM; ValueError for anything else). In production one of the development issuer is refused."""
 
     def __init__(self, public_key: str, *, production: bool) -> None:
-        self._key, self._production = public_key, production
+        self._key, self._production = load_pem_public_key(public_key.encode()), production
 
     def principal(self, authorization: str | None) -> Principal:
         """Raises Unauthenticated, without saying more than what to do."""
@@ -48,17 +62,13 @@ class Verifier:
             raise Unauthenticated("Send `Authorization: Bearer <token>`; in development `continuum token` makes one.")
         try:
             claims = jwt.decode(token, self._key, algorithms=["EdDSA"], audience=AUDIENCE, options={"require": ["sub", "exp", "iss"]})
-            if self._production and claims["iss"] == DEVELOPMENT_ISSUER:
-                raise Unauthenticated("A development token has no standing in production.")
-            return Principal(
-                actor=str(claims["sub"]),
-                role=Role(claims["role"]),
-                agency=str(claims["agency"]),
-                region=str(claims["region"]),
-                reads_only="read" in str(claims.get("scope", "")).split(),
-            )
-        except (jwt.InvalidTokenError, KeyError, ValueError) as error:
+            who = _Claims.model_validate(claims)
+        except (jwt.InvalidTokenError, ValidationError) as error:
             raise Unauthenticated("The token is not valid or has expired: get a new one.") from error
+        if self._production and who.iss == DEVELOPMENT_ISSUER:
+            raise Unauthenticated("A development token has no standing in production.")
+        reads_only = "read" in who.scope.split()
+        return Principal(actor=who.sub, role=who.role, agency=who.agency, region=who.region, reads_only=reads_only)
 
 
 class DevelopmentIssuer:

@@ -74,12 +74,31 @@ class Positions:
         )
 
 
-def enter_generation(connection: Connection, schema: str, topic: str, generation: int) -> None:
-    """The topic's log is a new one: read it from its beginning; the inbox drops what was applied from the old one."""
-    connection.execute(
+def places(connection: Connection, schema: str) -> dict[Partition, tuple[int, int]]:
+    """The next offset and the generation of every partition."""
+    rows = connection.execute(text(f"SELECT topic, part, next, generation FROM {schema}.position"))
+    return {(topic, part): (following, generation) for topic, part, following, generation in rows}
+
+
+def enter_generation(connection: Connection, schema: str, topic: str, generation: int) -> bool:
+    """The topic's log is a new one: read it from its beginning; the inbox drops what was applied from the old one. False where it is known."""
+    entered = connection.execute(
         text(f"UPDATE {schema}.position SET generation = :generation, next = 0 WHERE topic = :topic AND generation < :generation"),
         {"topic": topic, "generation": generation},
     )
+    return entered.rowcount > 0
+
+
+def begin_at(connection: Connection, schema: str, topic: str, part: int, low: int) -> tuple[int, int]:
+    """Nothing is read yet: begin where the log begins, if its generation is not the first, which must be whole. The next offset, generation."""
+    row = connection.execute(
+        text(
+            f"UPDATE {schema}.position SET next = CASE WHEN next = 0 AND generation > 1 THEN :low ELSE next END"
+            " WHERE topic = :topic AND part = :part RETURNING next, generation"
+        ),
+        {"topic": topic, "part": part, "low": low},
+    ).one()
+    return row.next, row.generation
 
 
 @dataclass(slots=True)
@@ -90,6 +109,8 @@ class Seen:
     schema: str
     last: dict[Key, int] = field(default_factory=dict)
     parked: dict[Key, dict[int, Record]] = field(default_factory=dict)
+    given_up: set[tuple[str, UUID, int]] = field(default_factory=set)
+    """What a person has discarded: it counts in its case's sequence, and is not applied."""
     _moved: set[Key] = field(default_factory=set)
     _new: dict[tuple[str, UUID, int], Record] = field(default_factory=dict)
     _taken: set[tuple[str, UUID, int]] = field(default_factory=set)
@@ -109,10 +130,17 @@ class Seen:
             fields = unpack(headers)
             record = Record(topic, part, offset, dict(fields).get("ce_subject"), value, fields)
             seen.parked.setdefault((topic, subject), {})[seq] = record
+        rows = connection.execute(
+            text(f"SELECT topic, subject, seq FROM {schema}.quarantine WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {among}"), values
+        )
+        seen.given_up = {(topic, subject, seq) for topic, subject, seq in rows}
         return seen
 
     def is_next(self, key: Key, seq: int) -> bool:
         return seq == self.last.get(key, 0) + 1
+
+    def is_given_up(self, key: Key, seq: int) -> bool:
+        return (*key, seq) in self.given_up
 
     def is_old(self, key: Key, seq: int) -> bool:
         return seq <= self.last.get(key, 0)

@@ -13,7 +13,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from casebus.envelope import Headers
+from casebus.envelope import Headers, InvalidEnvelope, from_headers
 from casebus.errors import OutOfReach
 
 SEND_SECONDS = 4.0
@@ -79,8 +79,11 @@ class Log:
 
     def bounds(self, topic: str) -> list[tuple[int, int]]:
         """The first and the next offset of each partition."""
-        with _probe(self._bootstrap) as probe:
-            return _bounds(probe, topic)
+        return bounds(self._bootstrap, topic)
+
+    def generation(self, topic: str) -> int:
+        """The generation that the topic's newest records are in; 0 for an empty topic."""
+        return newest_generation(self._bootstrap, topic)
 
     def send(self, records: Iterable[tuple[str, bytes, bytes, Headers]]) -> list[Receipt]:
         """Send and wait; the receipts of what was acknowledged in time, in any order. Raises SendFailed when the producer is beyond use."""
@@ -118,6 +121,12 @@ class Log:
         self._producer.flush(1.0)
 
 
+def bounds(bootstrap: str, topic: str) -> list[tuple[int, int]]:
+    """The first and the next offset of each partition."""
+    with _probe(bootstrap) as probe:
+        return _bounds(probe, topic)
+
+
 def newest_records(bootstrap: str, topic: str) -> list[Record]:
     """The last record of each partition that has any. Raises KafkaException where the broker doesn't give them in time."""
     with _probe(bootstrap) as probe:
@@ -133,6 +142,17 @@ def newest_records(bootstrap: str, topic: str) -> list[Record]:
             if record is not None:
                 found[record.partition] = record
         return list(found.values())
+
+
+def newest_generation(bootstrap: str, topic: str) -> int:
+    """The highest generation among the last records of the topic's partitions; 0 where none of them is an event."""
+    found = [0]
+    for record in newest_records(bootstrap, topic):
+        try:
+            found.append(from_headers(record.headers, topic=topic, key=record.key).generation)
+        except InvalidEnvelope:
+            continue
+    return max(found)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from casebus.cause import Cause
 from casebus.codec import Codec
-from casebus.envelope import Envelope
+from casebus.envelope import Envelope, to_headers
 from casebus.event import Event
 
 _APPEND = text(
@@ -25,6 +25,7 @@ _UNPUBLISHED = text(
     " WHERE published_at IS NULL AND id <= :top ORDER BY id LIMIT :limit"
 )
 _ENVELOPE = TypeAdapter(Envelope)
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +57,10 @@ class Row:
 
 
 def append(connection: Connection, stated: Sequence[tuple[Event, Cause]], codec: Codec) -> dict[UUID, int]:
-    """Write the events in this transaction, in this order; the last case_seq of each subject."""
+    """Write the events in this transaction, in this order; the last case_seq of each subject.
+
+    Raises InvalidEnvelope for a cause that no header can hold: one such row would stop the relay for all.
+    """
     if not stated:
         return {}
     rows = connection.execute(
@@ -79,6 +83,11 @@ def unpublished(connection: Connection, top: int, limit: int) -> list[Row]:
     return [Row(**row._mapping) for row in rows]
 
 
+def _must_be_sendable(event: Event, said: dict[str, Any]) -> None:
+    place: dict[str, Any] = {"owner": event.TYPE.partition(".")[0], "topic": event.TOPIC, "subject": event.subject, "case_seq": 1}
+    to_headers(Envelope(**said, **place, generation=1, occurred_at=_SOME_TIME, recorded_at=_SOME_TIME))
+
+
 def _attributes(event: Event, cause: Cause) -> str:
     event_id = uuid7()
     said = {
@@ -98,4 +107,5 @@ def _attributes(event: Event, cause: Cause) -> str:
         "policy_version": cause.policy_version,
         "traceparent": cause.traceparent,
     }
+    _must_be_sendable(event, said)
     return orjson.dumps({name: value for name, value in said.items() if value is not None}).decode()

@@ -1,17 +1,19 @@
 """The relay of one service: outbox → Kafka, and the statements that say how far (docs/architecture.md, "Caught up, exactly").
 
-A statement (owner, generation, T, next) says: every event recorded before T is in the owner's case topic of that generation, below next[p] in
-partition p. A barrier (T, b) is the clock's floor, committed, and a transaction number taken after that. Whoever has a number ≥ b reads the clock
-after the floor was set, so records ≥ T; whoever has a smaller one is over as soon as a snapshot's xmin ≥ b. Nothing else is assumed.
+A statement (owner, generation, T, next) says: every event recorded before T is in the owner's case topic of that generation, below next[p]
+in partition p. A barrier (T, b) is the clock's floor, committed, and a transaction number taken after that. Whoever has a number ≥ b reads the
+clock after the floor was set, so records ≥ T; whoever has a smaller one is over as soon as a snapshot's xmin ≥ b. Nothing else is assumed.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
-from casebus import outbox
+from casebus import outbox, telemetry
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
 from casebus.envelope import to_headers
@@ -22,6 +24,11 @@ from casebus.topics import Topic
 BATCH = 1000
 LOCK = 7_310_001
 """The advisory lock of a database's one relay."""
+log = telemetry.logger(__name__)
+
+
+class RelayRuns(Exception):
+    """A relay is at work on this database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Stream:
 
 
 class Relay:
-    """One at a time per database (advisory lock). Lives as long as its session: a lost session means a new Relay, new barriers, a new producer."""
+    """One at a time per database (advisory lock). Lives as long as its session: a lost one means a new Relay, new barriers, a new producer."""
 
     def __init__(self, connection: Connection, log: Log, topics: dict[str, Topic], owner: str, codec: Codec) -> None:
         self._connection, self._log, self._codec, self._owner = connection, log, codec, owner
@@ -54,23 +61,29 @@ class Relay:
 
     def _begin(self, topic: Topic) -> Stream:
         """The stream as the database knows it, refused where the broker's topic is another one or shorter than what it acknowledged."""
-        identity = self._log.topic_id(topic.name)
+        identity, ends = self._log.topic_id(topic.name), tuple(self._log.ends(topic.name))
+        if len(ends) != topic.partitions:
+            raise LogBroken(f"{topic.name} has {len(ends)} partitions, not {topic.partitions}: make new topics and reseed")
         found = self._connection.execute(
             text("SELECT topic, generation, topic_id, next FROM own.stream WHERE topic = :t"), {"t": topic.name}
         ).first()
-        if found is None:
-            stream = Stream(topic.name, 1, identity, (0,) * topic.partitions)
-            self._connection.execute(
-                text("INSERT INTO own.stream (topic, generation, topic_id, next) VALUES (:t, 1, :i, CAST(:n AS bigint[]))"),
-                {"t": topic.name, "i": identity, "n": list(stream.next)},
-            )
-            self._connection.commit()
-            return stream
         self._connection.commit()
+        if found is None:
+            return self._begin_first(Stream(topic.name, self._log.generation(topic.name) + 1, identity, ends))
         stream = Stream(found.topic, found.generation, found.topic_id, tuple(found.next))
-        shorter = any(end < known for end, known in zip(self._log.ends(topic.name), stream.next, strict=True))
-        if stream.topic_id != identity or shorter:
+        if stream.topic_id != identity or any(end < known for end, known in zip(ends, stream.next, strict=True)):
             raise LogBroken(f"{topic.name} is another topic, or shorter than what it acknowledged: run `continuum reseed`")
+        return stream
+
+    def _begin_first(self, stream: Stream) -> Stream:
+        """A database that never sent anything. What is in the topic is another one's: what that one stated must not count for us."""
+        if any(stream.next):
+            log.warning("the topic holds events of another database", topic=stream.topic, generation=stream.generation)
+        self._connection.execute(
+            text("INSERT INTO own.stream (topic, generation, topic_id, next) VALUES (:t, :g, :i, CAST(:n AS bigint[]))"),
+            {"t": stream.topic, "g": stream.generation, "i": stream.topic_id, "n": list(stream.next)},
+        )
+        self._connection.commit()
         return stream
 
     def barrier(self) -> None:
@@ -109,7 +122,7 @@ class Relay:
             self._log.send_soon(f"{self._owner}.watermark.v1", self._owner.encode(), self._codec.encode(statement))
 
     def _publish(self, rows: list[outbox.Row]) -> None:
-        """Send a batch, wait for every answer, then mark the rows together with the next offsets. What fails is sent again by the next Relay."""
+        """Send a batch, wait for every answer, then mark the rows with the next offsets. What fails is sent again by the next Relay."""
         streams = self._streams
         receipts = self._log.send(
             [(r.topic, str(r.subject).encode(), r.value, to_headers(r.envelope(streams[r.topic].generation))) for r in rows]
@@ -137,16 +150,25 @@ def claim(connection: Connection) -> bool:
     return held
 
 
-def reseed(engine: Engine, log: Log, topics: dict[str, Topic]) -> int:
+def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
     """After a log was lost or shortened: a new generation, and everything again. Readers begin at zero; their inbox drops what they had.
 
-    Run it with the service's relay stopped or waiting; returns how many events will be sent again.
+    Returns how many events will be sent again. Raises RelayRuns: stop the service first. (A relay that found the log broken only waits.)
     """
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        for name, topic in topics.items():
+        _hold_relays(connection)
+        for name in topics:
             connection.execute(
                 text("UPDATE own.stream SET generation = generation + 1, topic_id = :i, next = CAST(:n AS bigint[]) WHERE topic = :t"),
-                {"i": log.topic_id(name), "n": log.ends(name), "t": name},
+                {"i": kafka.topic_id(name), "n": kafka.ends(name), "t": name},
             )
         return connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL")).rowcount
+
+
+def _hold_relays(connection: Connection) -> None:
+    """No relay works until this transaction ends."""
+    connection.execute(text("SET LOCAL lock_timeout = '8s'"))  # a relay that waits looks every 5 s
+    try:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    except OperationalError as error:
+        raise RelayRuns("a relay is at work on this database: stop the service first") from error

@@ -1,7 +1,6 @@
 """One service as a process: its API beside threads of plain synchronous code for the relay, the consumers and whatever else it runs."""
 
 import signal
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event as Signal
@@ -11,6 +10,7 @@ from time import monotonic
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from casebus import telemetry
 from casebus.codec import Codec
@@ -19,9 +19,11 @@ from casebus.errors import LogBroken
 from casebus.kafka import Log
 from casebus.relay import Relay, claim
 from casebus.topics import Topic
-from casebus.track import Track
 
-STOP_SECONDS = 4
+API_SECONDS = 3
+"""What requests in flight have when the service is told to end."""
+JOB_SECONDS = 1.5
+"""What the jobs have after that. One that is still waiting for a broker is left: everything it does is done again by the next."""
 log = telemetry.logger(__name__)
 Job = Callable[[Signal], None]
 
@@ -48,7 +50,7 @@ class RelayLoop:
                 self.stopped_because = str(error)
                 log.error("relay stopped", reason=str(error))
                 stop.wait(5)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # whatever failed: a new session, a new producer, new barriers
                 telemetry.RELAY_FAILURES.labels(self.owner).inc()
                 log.warning("relay begins again", error=type(error).__name__)
                 stop.wait(0.5)
@@ -83,39 +85,45 @@ class RelayLoop:
 
 @dataclass(kw_only=True)
 class Service:
-    """What runs in this process. `jobs` are named; a job that returns early without being told to is reported by `faults`."""
+    """What runs in this process: jobs in threads, by name, and the web server. A job that ends unasked is named by `faults`."""
 
     name: str
-    app: FastAPI | None
+    app: FastAPI
     port: int
     jobs: Mapping[str, Job]
+    faults: list[str] = field(default_factory=list)
+    _stop: Signal = field(default_factory=Signal)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; then everything ends within 5 s, with nothing lost: what is not sent waits in the outbox."""
-        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises what it caught once more, at its end
-            signal.signal(number, lambda *_: None)
-        stop = Signal()
-        threads = [Thread(target=job, args=(stop,), name=name, daemon=True) for name, job in self.jobs.items()]
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=API_SECONDS, access_log=False
+        )
+        server = uvicorn.Server(config)
+
+        def end(*_: object) -> None:  # before the server listens, and once more when it raises what it caught, at its end
+            server.should_exit = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        threads = [Thread(target=self._work, args=(name, job), name=name, daemon=True) for name, job in self.jobs.items()]
         for thread in threads:
             thread.start()
-        if self.app is not None:
-            self._serve(self.app)
-        else:
-            _wait_for_signal()
-        stop.set()
+        server.run()
+        self._stop.set()
+        deadline = monotonic() + JOB_SECONDS
         for thread in threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(0.0, deadline - monotonic()))
 
-    def _serve(self, app: FastAPI) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=3, access_log=False)
-        uvicorn.Server(config).run()
-
-
-def _wait_for_signal() -> None:
-    ours, theirs = socket.socketpair()
-    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    theirs.setblocking(False)
-    ours.recv(1)
+    def _work(self, name: str, job: Job) -> None:
+        try:
+            job(self._stop)
+            ended = "it ended"
+        except Exception as error:  # noqa: BLE001  # whatever ended it, /readyz must say so
+            ended = type(error).__name__
+        if not self._stop.is_set():
+            self.faults.append(f"{name} does not run any more ({ended}): start the service again")
+            log.error("job ended", job=name, reason=ended)
 
 
 def bus_faults(engine: Engine, relay: RelayLoop | None, consumers: list[Consumer]) -> list[str]:
@@ -124,10 +132,6 @@ def bus_faults(engine: Engine, relay: RelayLoop | None, consumers: list[Consumer
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-    except Exception as error:
+    except SQLAlchemyError as error:
         found.append(f"the database does not answer ({type(error).__name__})")
     return found
-
-
-def consumers_of(engine: Engine, bootstrap: str, tracks: list[Track]) -> list[Consumer]:
-    return [Consumer(engine, bootstrap, track) for track in tracks]

@@ -1,13 +1,18 @@
 """What every service reads from its environment. Each service's settings.py derives its own; nothing else reads the environment."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+
+ENVIRONMENTS = ("development", "production")
+T = TypeVar("T")
 
 
 class MissingSetting(Exception):
-    """A variable that must be set; the message names it."""
+    """A variable that must be set, or set otherwise; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,14 +36,23 @@ class ServiceSettings:
 def common() -> dict[str, Any]:
     """The values that every service needs, by field."""
     return {
-        "production": os.environ.get("CONTINUUM_ENV", "development") == "production",
+        "production": read("CONTINUUM_ENV", ENVIRONMENTS.index, "development") == ENVIRONMENTS.index("production"),
         "kafka_bootstrap": needed("KAFKA_BOOTSTRAP"),
         "database_url": needed("DATABASE_URL"),
-        "port": int(needed("CONTINUUM_PORT")),
-        "public_key": Path(needed("CONTINUUM_JWT_PUBLIC_KEY")).read_text(),
-        "watermark_seconds": float(os.environ.get("CONTINUUM_WATERMARK_SECONDS", "1")),
+        "port": read("CONTINUUM_PORT", int),
+        "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", lambda path: Path(path).read_text()),
+        "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "1"),
         "otlp_endpoint": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
     }
+
+
+def read(name: str, turn: Callable[[str], T], otherwise: str | None = None) -> T:
+    """The variable's value, turned into what is needed. Raises MissingSetting where it is not set or can't be turned."""
+    value = os.environ.get(name) or otherwise or needed(name)
+    try:
+        return turn(value)
+    except (ValueError, OSError) as error:
+        raise MissingSetting(f"{name} can't be used: docs/runbook.md says what it holds") from error
 
 
 def needed(name: str) -> str:

@@ -1,11 +1,12 @@
 """A track: one stream of subscriptions of a service, applied exactly once in effect.
 
-A service has two. COPIES keep what it needs of others (schema `copy`, dropped and rebuilt at will); REACTIONS are what it does (schema `own`, run
-once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats no act.
+A service has two. COPIES keep what it needs of others (schema `copy`, dropped and rebuilt at will); REACTIONS are what it does (schema `own`,
+run once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats no act.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
@@ -24,6 +25,8 @@ from casebus.work import Received, Work
 
 W = TypeVar("W", bound=Work)
 Handler = Callable[[Any, Any], None]
+GREATEST = 2**31 - 1
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ class Tally:
     duplicates: int = 0
     parked: int = 0
     quarantined: int = 0
+    discarded: int = 0
+    reasons: list[str] = field(default_factory=list)
+    """Why what was quarantined could not be applied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +93,8 @@ class Track:
             envelope = from_headers(record.headers, topic=record.topic, key=record.key)
         except InvalidEnvelope as error:
             return Parsed(record, fault=str(error))
+        if max(envelope.case_seq, envelope.generation) > GREATEST or max(envelope.occurred_at, envelope.recorded_at) > LATEST:
+            return Parsed(record, fault="its headers name a number or a time beyond all that we keep")
         if envelope.type not in self._handled:
             return Parsed(record, envelope)
         try:
@@ -135,10 +143,12 @@ class Track:
                 seen.park(key, envelope.case_seq, each.record)
                 tally.parked += 1
                 return None
-            fault = each.fault or self._run(each, work)
-            if fault is not None:
+            if seen.is_given_up(key, envelope.case_seq):
+                tally.discarded += 1
+            elif fault := each.fault or self._run(each, work):
                 return self._refuse(connection, each, fault, tally)
-            tally.applied += 1
+            else:
+                tally.applied += 1
             following = seen.applied(key, envelope.case_seq)
             each = self.parse(following) if following else None
         return None
@@ -155,7 +165,7 @@ class Track:
             handler(each.event, work)
         except InvalidEvent as error:
             work.undo()
-            return str(error)
+            return str(error) or "it can't be applied"
         return None
 
     def _refuse(self, connection: Connection, each: Parsed, reason: str, tally: Tally) -> None:
@@ -163,6 +173,7 @@ class Track:
         subject, seq, kind = (envelope.subject, envelope.case_seq, envelope.type) if envelope else (_subject(each.record), None, None)
         quarantine.put(connection, self.schema, each.record, reason, subject, seq, kind)
         tally.quarantined += 1
+        tally.reasons.append(reason)
 
 
 def _subject(record: Record) -> UUID | None:

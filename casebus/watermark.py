@@ -1,7 +1,7 @@
 """The reading side of "caught up, exactly": owners' statements, and how far a partition is known (docs/architecture.md).
 
-The watermark of a partition is the least, over the owners, of the greatest T whose next[p] the track has reached, in the position's generation. All
-statements that are not reached yet are kept, not the newest only: a reader that lags steadily never reaches the newest.
+The watermark of a partition is the least, over the owners, of the greatest T whose next[p] the track has reached, in the position's generation.
+All statements that are not reached yet are kept, not the newest only: a reader that lags steadily never reaches the newest.
 """
 
 from collections.abc import Iterable
@@ -29,9 +29,11 @@ _REACHED = text("""
     WHERE p.topic LIKE '%.case.v1' GROUP BY 1, 2""")
 _PRUNE = text("""
     DELETE FROM copy.statement WHERE ctid = ANY (ARRAY(
-      SELECT s.ctid FROM copy.statement s WHERE s.recorded_before < (
+      SELECT s.ctid FROM copy.statement s WHERE s.generation < (
+        SELECT min(p.generation) FROM copy.position p WHERE p.topic = s.owner || '.case.v1') OR s.recorded_before < (
         SELECT max(n.recorded_before) FROM copy.statement n WHERE n.owner = s.owner AND n.generation = s.generation AND NOT EXISTS (
-          SELECT FROM copy.position p WHERE p.topic = n.owner || '.case.v1' AND (p.next < n.next[p.part + 1] OR p.generation <> n.generation)))
+          SELECT FROM copy.position p WHERE p.topic = n.owner || '.case.v1'
+            AND (p.next < n.next[p.part + 1] OR p.generation <> n.generation)))
       FOR UPDATE SKIP LOCKED))""")
 
 K = TypeVar("K")
@@ -76,7 +78,7 @@ def learn(connection: Connection, statements: Iterable[Watermark]) -> None:
 
 
 def prune(connection: Connection) -> None:
-    """Drop the statements that a reached one has overtaken."""
+    """Drop the statements that a reached one has overtaken, and those of generations that are over."""
     connection.execute(_PRUNE)
 
 
@@ -91,23 +93,32 @@ class StatementReader:
 
     def run(self, stop: Signal) -> None:
         while not stop.is_set():
-            reader = WholeTopics(self.bootstrap, [f"{owner}.watermark.v1" for owner in self.owners])
             try:
-                while not stop.is_set():
-                    self._turn(reader)
-            except Exception as error:
+                self._read(stop)
+            except Exception as error:  # noqa: BLE001  # a broker or a database that is away: read again from the beginning
                 log.warning("statements are read again", error=type(error).__name__)
                 stop.wait(0.5)
-            finally:
-                reader.close()
+
+    def _read(self, stop: Signal) -> None:
+        reader = WholeTopics(self.bootstrap, [f"{owner}.watermark.v1" for owner in self.owners])
+        try:
+            while not stop.is_set():
+                self._turn(reader)
+        finally:
+            reader.close()
 
     def _turn(self, reader: WholeTopics) -> None:
         said = []
         for record in reader.batch(500, 0.2):
             try:
-                said.append(self.codec.decode_as(Watermark, record.value))
+                statement = self.codec.decode_as(Watermark, record.value)
             except Undecodable as error:
                 log.error("a statement can't be read", topic=record.topic, offset=record.offset, reason=error.reason)
+                continue
+            if record.topic == f"{statement.owner}.watermark.v1" and statement.generation > 0:
+                said.append(statement)
+            else:
+                log.error("a statement is not its owner's", topic=record.topic, offset=record.offset)
         if said:
             with self.engine.begin() as connection:
                 learn(connection, said)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -36,6 +36,7 @@ PORTS = {
     "monitoring": 8404,
     "stream": 8405,
 }
+LOOPBACK = "127.0.0.1"
 READY_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 """Before a service that died is started again: one that dies at once costs little."""
@@ -68,8 +69,9 @@ class Running:
     bootstrap: str
     databases: Mapping[str, str]
     urls: Mapping[str, str]
-    servers: Supervisor
     services: Supervisor
+    children: dict[str, Child]
+    servers: Supervisor = field(default_factory=Supervisor)
 
     def mend(self, seconds: float) -> str | None:
         """Wait for a service that dies, and start it again; its name, None where none did. Raises LocalFailure when a server died."""
@@ -79,8 +81,12 @@ class Running:
         if child is None:
             return None
         time.sleep(RESTART_SECONDS)
-        self.services.start(child.program)
+        self.children[child.program.name] = self.services.start(child.program)
         return child.program.name
+
+    def child(self, name: str) -> Child:
+        """The process of a service, the newest one where it was started again."""
+        return self.children[name]
 
     @property
     def page(self) -> str:
@@ -88,16 +94,35 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None) -> Iterator[Running]:
+def running(
+    home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None
+) -> Iterator[Running]:
     """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line.
 
     `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with locked(home / "run.lock", "another continuum"), Supervisor() as servers, Supervisor() as services:
+    with locked(home / "run.lock", "another continuum"), Supervisor() as servers:
         chosen = dict(zip(PORTS, ports.choose(*PORTS.values()), strict=True))
         step("Starting PostgreSQL and Kafka")
         bootstrap, admin_url = _servers(servers, home, chosen)
+        with services_on(home, bootstrap, admin_url, chosen, begin=begin, watermark_seconds=watermark_seconds, step=step) as run:
+            yield replace(run, servers=servers)
+
+
+@contextmanager
+def services_on(
+    home: Path,
+    bootstrap: str,
+    admin_url: str,
+    chosen: Mapping[str, int],
+    *,
+    begin: datetime | None = None,
+    watermark_seconds: float = 1.0,
+    step: Step = lambda _: None,
+) -> Iterator[Running]:
+    """The same on servers that run already; `chosen` gives each process its port."""
+    with Supervisor() as services:
         step("Preparing databases and topics")
         databases = {name: _owner_url(admin_url, name) for name in SERVICES}
         roles = _prepare(admin_url, databases, bootstrap)
@@ -105,12 +130,12 @@ def running(home: Path, *, begin: datetime | None = None, watermark_seconds: flo
             with SystemClock(databases.values()) as clock:
                 clock.begin(begin)
         step("Starting the services")
-        urls = {name: f"http://127.0.0.1:{chosen[name]}" for name in (*SERVICES, "console", "stream")}
+        urls = {name: f"http://{LOOPBACK}:{chosen[name]}" for name in (*SERVICES, "console", "stream")}
         children = _start(services, home, chosen, _environments(home, bootstrap, roles, urls, watermark_seconds))
         for name, child in children.items():
             if name != "stream":  # the trend may follow; the page does not wait for it
                 _await(services, child, urls[name])
-        found = Running(home=home, bootstrap=bootstrap, databases=databases, urls=urls, servers=servers, services=services)
+        found = Running(home=home, bootstrap=bootstrap, databases=databases, urls=urls, services=services, children=children)
         _write(home / "run.json", found)
         yield found
 

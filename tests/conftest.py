@@ -3,10 +3,12 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from continuum.local import kafka, ports, postgres
 from continuum.local.process import Supervisor
@@ -41,3 +43,16 @@ def database_server(local_home: Path) -> Iterator[str]:
         return
     with Supervisor() as supervisor:
         yield postgres.start(supervisor, home=local_home, port=ports.choose(0)[0], durable=False)
+
+
+@pytest.fixture(scope="package")
+def empty_broker(broker: str) -> str:
+    """The broker without a topic of ours: for tests that use the topics' real names."""
+    admin = AdminClient({"bootstrap.servers": broker})
+    ours = [name for name in admin.list_topics(timeout=30).topics if not name.startswith("__")]
+    for gone in admin.delete_topics(ours, operation_timeout=30).values() if ours else ():
+        gone.result()
+    deadline = time.monotonic() + 30
+    while set(ours) & set(admin.list_topics(timeout=30).topics):
+        assert time.monotonic() < deadline, "the broker keeps topics that were deleted"
+    return broker

@@ -10,7 +10,9 @@ CREATE TABLE {schema}.quarantine (
     topic text NOT NULL, part int NOT NULL, log_offset bigint NOT NULL, subject uuid, seq int, type text, reason text NOT NULL,
     key bytea, value bytea, headers bytea NOT NULL, quarantined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     state text NOT NULL DEFAULT 'OPEN' CHECK (state IN ('OPEN', 'REPLAYED', 'DISCARDED')), settled_because text,
-    UNIQUE (topic, part, log_offset)
+    digest bytea NOT NULL GENERATED ALWAYS AS (sha256(coalesce(key, '') || coalesce(value, '') || headers)) STORED,
+    UNIQUE (topic, part, log_offset, digest) -- a topic that was made again has other records at the same offsets
 );
 CREATE INDEX ON {schema}.quarantine (subject) WHERE state = 'OPEN';
+CREATE INDEX ON {schema}.quarantine (subject) WHERE state = 'DISCARDED';
 CREATE INDEX ON {schema}.parked (subject);

@@ -1,4 +1,4 @@
-"""What monitoring keeps of others, and of itself as it came back from Kafka: facts, the board's views and cells, and when to look at a case."""
+"""What monitoring keeps of others, and of itself as it came back: facts, the board's views and cells, and when to look at a case."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -12,12 +12,15 @@ from casebus.envelope import Envelope, Origin, from_headers, to_headers
 from casebus.inbox import pack, unpack
 from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
+from casebus.shelf import Holds
 from casebus.work import Received
 from casebus.work import Work as BusWork
 from services.monitoring.domain.case_view import CaseView
 from services.monitoring.domain.fact import Fact
 
-COMPLETES = "CaseImported"
+_ONE_AT_A_TIME = text("""
+    SELECT pg_advisory_xact_lock(903, bucket)
+    FROM (SELECT DISTINCT hashtext(id::text) & 63 AS bucket FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY 1) AS b""")
 
 
 class Copies(BusWork):
@@ -35,6 +38,8 @@ class Copies(BusWork):
         return self.received.envelope
 
     def load(self, ids: Collection[UUID]) -> None:
+        """Of a case only one batch at a time: another member of the group may read another topic of the same case."""
+        self.connection.execute(_ONE_AT_A_TIME, {"ids": sorted(ids)})
         self.sharing.load_ids(ids)
         self.views.load_ids(ids)
         self._before = {view.id: view for view in self.views.all()}
@@ -45,7 +50,7 @@ class Copies(BusWork):
 
     def save(self) -> dict[UUID, int]:
         save_facts(self.connection, self._facts)
-        lower_looks(self.connection, self._facts)
+        lower_looks(self.connection, self._facts, self.views)
         save_cells(self.connection, self._before, self.views.all())
         return super().save()
 
@@ -57,8 +62,9 @@ def save_facts(connection: Connection, received: list[Received]) -> None:
     envelopes = [one.envelope for one in received]
     connection.execute(
         text(
-            "INSERT INTO copy.fact (case_id, owner, case_seq, recorded_at, headers, value) SELECT * FROM unnest(CAST(:cases AS uuid[]),"
-            " CAST(:owners AS text[]), CAST(:seqs AS int[]), CAST(:recorded AS timestamptz[]), CAST(:headers AS bytea[]), CAST(:values AS bytea[]))"
+            "INSERT INTO copy.fact (case_id, owner, case_seq, recorded_at, headers, value) SELECT * FROM"
+            " unnest(CAST(:cases AS uuid[]), CAST(:owners AS text[]), CAST(:seqs AS int[]),"
+            " CAST(:recorded AS timestamptz[]), CAST(:headers AS bytea[]), CAST(:values AS bytea[]))"
         ),
         {
             "cases": [e.subject for e in envelopes],
@@ -71,12 +77,13 @@ def save_facts(connection: Connection, received: list[Received]) -> None:
     )
 
 
-def lower_looks(connection: Connection, received: list[Received]) -> None:
-    """A case is looked at once its newest facts are below the watermark; while an import brings its history, only when that is complete."""
+def lower_looks(connection: Connection, received: list[Received], views: Holds[CaseView]) -> None:
+    """A case is looked at once its newest facts are below the watermark; for what an import brings, only when that is complete."""
     looks: dict[UUID, tuple[int, datetime | None]] = {}
     for one in received:
         envelope = one.envelope
-        waits = envelope.origin is Origin.IMPORT and not envelope.type.endswith(COMPLETES)
+        view = views.get(envelope.subject)
+        waits = envelope.origin is Origin.IMPORT and view is not None and view.waits_for(envelope.import_id)
         known = looks.get(envelope.subject, (one.partition, None))[1]
         moments = [m for m in (known, None if waits else envelope.recorded_at) if m is not None]
         looks[envelope.subject] = (one.partition, min(moments, default=None))
@@ -105,7 +112,7 @@ def save_cells(connection: Connection, before: Mapping[UUID, CaseView], after: I
         if old is not None:
             stock.subtract(_stock(old))
             flow.subtract(_flow(old))
-        if old is None or old.hand_offs() != view.hand_offs():
+        if old is None or (old.region, old.hand_offs()) != (view.region, view.hand_offs()):
             moved.append(view)
     _add(connection, "copy.stock_cell", ("region", "holder", "stage"), stock)
     _add(connection, "copy.flow_cell", ("region", "from_agency", "to_agency"), flow)

@@ -1,8 +1,8 @@
-"""What monitoring does: one function a command, its reactions, and the copies that it keeps. They never commit; the clock worker decides (clocks.py)."""
+"""What monitoring does: one function a command, its reactions, and the copies that it keeps. They never commit; clocks.py decides."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from casebus.cause import Cause
 from casebus.contracts import intake, monitoring, planning
 from casebus.contracts.monitoring import CancelReason, ContactRecorded
 from casebus.envelope import Envelope
-from casebus.errors import Absent, Conflict, Fix, Invalid
+from casebus.errors import Absent, Conflict, Fix, Invalid, InvalidEvent
 from casebus.event import Event
 from casebus.shelf import Holds
 from services.monitoring import commands as asked
@@ -18,6 +18,10 @@ from services.monitoring.domain.alert import Alert
 from services.monitoring.domain.case_view import CaseView
 from services.monitoring.domain.follow_up import REACHES, Care, FollowUp, unplanned
 from services.monitoring.domain.policy import Policy
+
+
+FARTHEST = timedelta(days=3653)
+"""How far ahead a follow-up may be scheduled: what lies farther is a slip of the pen."""
 
 
 class Work(Protocol):
@@ -54,12 +58,14 @@ class Noted:
 
 
 def record_contact(contact_id: UUID, command: asked.RecordContact, work: Work) -> Noted:
-    """S51: a contact with the client. If the client was seen, it answers the oldest open follow-up, or is one that nobody had planned, and the next is scheduled."""
+    """S51: a contact with the client, now or earlier. If the client was seen, it answers the oldest open follow-up, or one that nobody had
+    planned, and the policy's next is scheduled."""
     care = work.cares.get(command.case_id)
-    counts = command.answers and care is not None and care.is_open and command.result in REACHES
+    counts = care is not None and command.answers and command.result in REACHES and care.counts(work.cause.occurred_at)
     answered = (_oldest_open(work, command.case_id) or unplanned(contact_id, command.case_id, work.effective)) if counts else None
-    if answered is not None:
+    if answered is not None and care is not None:
         work.follow_ups.put(answered.answer(work.effective))
+        work.cares.put(care.answered(work.effective))
     work.emit(
         ContactRecorded(
             case_id=command.case_id,
@@ -69,7 +75,7 @@ def record_contact(contact_id: UUID, command: asked.RecordContact, work: Work) -
             channel=command.channel,
         )
     )
-    following = _schedule_next(work, care) if counts and care is not None and _oldest_open(work, care.id) is None else None
+    following = _keep_followed_up(work, command.case_id) if answered else None
     return Noted(id=contact_id, follow_up_id=answered.id if answered else None, next_due_at=following.due_at if following else None)
 
 
@@ -78,8 +84,8 @@ def schedule_follow_up(_: UUID, command: asked.ScheduleFollowUp, work: Work) -> 
     care = work.cares.get(command.case_id)
     if care is None or not care.is_open:
         raise Conflict("The case is not open: nothing is followed up.")
-    changed, made, event = care.schedule_at(_end_of(work, care.region, command.due_on))
-    work.cares.put(replace(changed, number=care.number))
+    changed, made, event = care.schedule_by_hand(_end_of(work, care.region, command.due_on))
+    work.cares.put(changed)
     work.follow_ups.put(made)
     work.emit(event)
     return made
@@ -102,9 +108,7 @@ def cancel_follow_up(follow_up_id: UUID, command: asked.CancelFollowUp, work: Wo
     cancelled, event = _follow_up(work, follow_up_id).cancel(command.reason)
     work.follow_ups.put(cancelled)
     work.emit(event)
-    care = work.cares.get(cancelled.case_id)
-    if care is not None and care.is_open and _oldest_open(work, care.id) is None:
-        _schedule_next(work, care)
+    _keep_followed_up(work, cancelled.case_id)
     return cancelled
 
 
@@ -133,10 +137,12 @@ def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) ->
 def begin_care(event: intake.CaseOpened, work: Work) -> None:
     """An opened case is followed up from its opening, unless planning has spoken of it already."""
     care = work.cares.get(event.case_id) or Care(id=event.case_id)
-    known = replace(care, region=event.region, priority=event.priority)
+    known = replace(care, version=care.version + 1, region=event.region, priority=event.priority)
     work.cares.put(known)
     if not known.settled_by_planning:
         _begin(work, known, under_way=event.under_way)
+    elif known.postponed is not None:
+        _schedule(work, known, known.postponed)
 
 
 def end_care(event: planning.CaseClosed, work: Work) -> None:
@@ -172,15 +178,28 @@ def keep(event: Event, work: Work) -> None:
 
 
 def _begin(work: Work, care: Care, *, under_way: bool) -> None:
-    begun = care.begin(under_way=under_way, policy=work.policy(care.region))
+    begun = care.begin(work.effective, under_way=under_way)
     work.cares.put(begun)
     if not under_way:
-        _schedule_next(work, begun)
+        _schedule(work, begun, work.effective)
 
 
-def _schedule_next(work: Work, care: Care) -> FollowUp:
-    current = work.cares.get(care.id) or care
-    changed, made, event = current.schedule(work.effective, work.policy(care.region))
+def _keep_followed_up(work: Work, case_id: UUID) -> FollowUp | None:
+    """While the case is open, one of the policy's follow-ups is open too; what was scheduled by hand doesn't take its place."""
+    care = work.cares.get(case_id)
+    waits = any(one.case_id == case_id and one.is_open and not one.by_hand for one in work.follow_ups.all())
+    return None if care is None or not care.is_open or waits else _schedule(work, care, work.effective)
+
+
+def _schedule(work: Work, care: Care, since: datetime) -> FollowUp | None:
+    """The policy's next; where region and priority are not told yet, it waits for them."""
+    if not care.is_known:
+        work.cares.put(care.postpone(since))
+        return None
+    try:
+        changed, made, event = care.schedule(since, work.policy(care.region))
+    except OverflowError:
+        raise InvalidEvent("it happened at a time that no calendar has") from None
     work.cares.put(changed)
     work.follow_ups.put(made)
     work.emit(event)
@@ -193,6 +212,9 @@ def _oldest_open(work: Work, case_id: UUID) -> FollowUp | None:
 
 
 def _end_of(work: Work, region: str, day: date) -> datetime:
+    """The end of a day to come, in the zone of the region's policy. Raises Invalid for one that has passed, or lies beyond all planning."""
+    if not date.min < day < work.now.date() + FARTHEST:
+        raise Invalid("That day can't be planned for.", Fix("due_on", "a day within ten years"))
     due = work.policy(region).calendar.end_of(day).astimezone(work.now.tzinfo)
     if due <= work.now:
         raise Invalid("That day has passed.", Fix("due_on", "today or a later day"))

@@ -42,10 +42,13 @@ def read_policies(folder: Path) -> Policies:
 
 def _read(path: Path) -> Policy:
     try:
-        return _FORM.validate_python(yaml.safe_load(path.read_text()))
+        return _FORM.validate_python(yaml.safe_load(path.read_text("utf-8")))
+    except UnicodeDecodeError:
+        raise BadPolicy(f"{path.name}: this is not text in UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise BadPolicy(f"{path.name}: line {mark.line + 1 if mark else '?'}: this is not YAML") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise BadPolicy(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise BadPolicy(f"{path.name}: {field}: {first['msg'].removeprefix('Value error, ')}") from None

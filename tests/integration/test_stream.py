@@ -1,6 +1,5 @@
 """The Faust worker against a real broker: it counts, survives a kill, and recomputes."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,6 @@ from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import ports
 from continuum.local.process import Child, Program, Supervisor
-from services.monitoring.stream import worker
 
 CLONE = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)  # a Wednesday
@@ -74,7 +72,7 @@ class Workers:
     def __init__(self, supervisor: Supervisor, bootstrap: str, log: Path) -> None:
         self.supervisor = supervisor
         self._log, self._port = log, ports.choose(0)[0]
-        self.environment = {"KAFKA_BOOTSTRAP": bootstrap, "CONTINUUM_PORT": str(self._port), "WEB_BIND": "0.0.0.0"}  # noqa: S104 # not heeded
+        self.environment = {"KAFKA_BOOTSTRAP": bootstrap, "CONTINUUM_PORT": str(self._port)}
 
     def start(self) -> Child:
         return self._run("worker")

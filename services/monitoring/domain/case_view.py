@@ -1,6 +1,7 @@
 """A case as the board shows it: who holds it and in what stage, whichever topic told first."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,8 +10,21 @@ from casebus.contracts.intake import Priority
 from casebus.envelope import Envelope
 from casebus.event import Event
 from services.monitoring.domain.fact import effective
+from services.monitoring.domain.importing import Import, told_of_import
 
 CLOSED_STAGES = frozenset({"CLOSED", "DECLINED", "REDIRECTED"})
+INTAKE_STAGES: Mapping[type[Event], str] = {
+    intake.CaseTriaged: "TRIAGED",
+    intake.CaseOpened: "OPENED",
+    intake.CaseDeclined: "DECLINED",
+    intake.CaseRedirected: "REDIRECTED",
+}
+PLANNING_STAGES: Mapping[type[Event], str] = {
+    planning.PlanDrafted: "PLANNING",
+    planning.PlanAgreed: "ACTIVE",
+    planning.CaseClosed: "CLOSED",
+    planning.CaseReopened: "PLANNING",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +63,11 @@ class CaseView:
     stage: str = "RECEIVED"
     holder: str = ""
     lead: str = ""
+    imports: Mapping[UUID, Import] = field(default_factory=dict)
+
+    def waits_for(self, import_id: UUID | None) -> bool:
+        """Whether the import is still bringing the case's history: until it is complete there is nothing to decide about what it brings."""
+        return import_id is not None and not self.imports.get(import_id, Import()).is_complete
 
     @property
     def is_open(self) -> bool:
@@ -83,24 +102,23 @@ class CaseView:
                 return replace(self._with(event.agency, envelope, leads=True), region=event.region, since=effective(envelope))
             case intake.LeadHandedOver():
                 return self._with(event.to_agency, envelope, leads=True)
-            case intake.CaseTriaged():
-                return replace(self, intake_stage="TRIAGED", priority=event.priority)
-            case intake.CaseOpened():
-                return replace(self, intake_stage="OPENED", priority=event.priority)
-            case intake.CaseDeclined():
-                return replace(self, intake_stage="DECLINED")
-            case intake.CaseRedirected():
-                return replace(self, intake_stage="REDIRECTED")
-            case planning.PlanDrafted() | planning.CaseReopened():
-                return replace(self, planning_stage="PLANNING")
-            case planning.PlanAgreed():
-                return replace(self, planning_stage="ACTIVE")
-            case planning.CaseClosed():
-                return replace(self, planning_stage="CLOSED")
             case referral.ReferralAccepted():
                 return self._with(event.agency, envelope, leads=False)
+            case intake.CaseTriaged() | intake.CaseOpened():
+                return replace(self, intake_stage=INTAKE_STAGES[type(event)], priority=event.priority)
+            case _ if type(event) in INTAKE_STAGES:
+                return replace(self, intake_stage=INTAKE_STAGES[type(event)])
+            case _ if type(event) in PLANNING_STAGES:
+                return replace(self, planning_stage=PLANNING_STAGES[type(event)])
             case _:
-                return self
+                return self._importing(event, envelope)
+
+    def _importing(self, event: Event, envelope: Envelope) -> "CaseView":
+        told = told_of_import(event, envelope.owner)
+        if told is None:
+            return self
+        one, part = told
+        return replace(self, imports={**self.imports, one: self.imports.get(one, Import()) | part})
 
     def _with(self, agency: str, envelope: Envelope, *, leads: bool) -> "CaseView":
         at = effective(envelope)

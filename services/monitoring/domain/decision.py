@@ -1,8 +1,9 @@
-"""What follows from a case's history below a watermark: a pure function, so that live, late, replayed and reordered runs decide the same."""
+"""What follows from a case's history below a watermark: a pure function, so that live, late, replayed and reordered runs agree."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID, uuid5
 
 from casebus.contracts.monitoring import AlertAcknowledged, AlertAutoCleared, AlertCause, AlertEscalated, AlertRaised, AlertResolved, Rung
@@ -37,7 +38,12 @@ def alert_id(case_id: UUID, rule: Rule, clock: Clock) -> UUID:
 
 
 def decide(history: History, watermark: datetime, policy: Policy, rules: Iterable[Rule]) -> tuple[list[Decision], datetime | None]:
-    """Everything that is decided by now, in a fixed order, and the moment after which there may be more."""
+    """Everything that is decided by now, in a fixed order, and the moment after which there may be more.
+
+    Of a case whose beginning is not known nothing is decided: nobody would be responsible.
+    """
+    if not history.is_whole:
+        return [], None
     decided: list[Decision] = []
     looks: list[datetime] = []
     ladder = _Ladder(history, watermark, policy)
@@ -47,33 +53,39 @@ def decide(history: History, watermark: datetime, policy: Policy, rules: Iterabl
             if verdict.look is not None:
                 looks.append(verdict.look)
             if verdict.state is State.BREACHED:
-                decided.extend(_of_breach(history.case_id, rule, clock, verdict))
+                decided.extend(_of_breach(history, rule, clock, verdict))
                 if not verdict.history:
-                    decided.extend(ladder.climb(alert_id(history.case_id, rule, clock), rule, looks))
+                    decided.extend(ladder.climb(alert_id(history.case_id, rule, clock), clock, looks))
     return decided, min(looks, default=None)
 
 
-def _of_breach(case_id: UUID, rule: Rule, clock: Clock, verdict: Verdict) -> Iterator[Decision]:
-    one = alert_id(case_id, rule, clock)
-    for event in rule.states(clock, verdict):
-        at = getattr(event, "made_up_at", verdict.deadline) if verdict.history else None
-        yield Decision(id=uuid5(one, event.TYPE), event=event, because=clock.start, agency=clock.agency, occurred_at=at)
+def _of_breach(history: History, rule: Rule, clock: Clock, verdict: Verdict) -> Iterator[Decision]:
+    one = alert_id(history.case_id, rule, clock)
+    agency = responsible(history, clock, verdict.moment or verdict.deadline)
+    for said in rule.states(clock, verdict):
+        at = said.at if verdict.history else None
+        yield Decision(id=uuid5(one, said.event.TYPE), event=said.event, because=said.because, agency=agency, occurred_at=at)
     if verdict.history:
         return
     raised = AlertRaised(
-        case_id=case_id,
+        case_id=history.case_id,
         alert_id=one,
         rule=rule.name,
         subject_id=clock.subject,
         due_at=verdict.due,
-        agency=clock.agency,
+        agency=agency,
         rung=RUNGS[0],
-        target_agency=clock.agency,
+        target_agency=agency,
     )
-    yield Decision(id=one, event=raised, because=clock.start, agency=clock.agency)
+    yield Decision(id=one, event=raised, because=clock.start, agency=agency)
     if verdict.evidence is not None:
         closing = _closing(raised, verdict, verdict.evidence.envelope.event_id)
-        yield Decision(id=uuid5(one, "closed"), event=closing, because=verdict.evidence, agency=clock.agency)
+        yield Decision(id=uuid5(one, "closed"), event=closing, because=verdict.evidence, agency=agency)
+
+
+def responsible(history: History, clock: Clock, moment: datetime) -> str:
+    """The agency that answers for the clock: the one it names, else the lead of that moment."""
+    return clock.agency or history.lead_at(moment)
 
 
 def _closing(raised: AlertRaised, verdict: Verdict, evidence: UUID) -> Event:
@@ -84,12 +96,15 @@ def _closing(raised: AlertRaised, verdict: Verdict, evidence: UUID) -> Event:
 
 
 class _Ladder:
-    """How the alerts of one case climb: each rung counts from when it was told, never from the due time; an acknowledgement holds it for one window."""
+    """How the alerts of one case climb: each rung counts from when it was told, never from the due time.
+
+    An acknowledgement holds the alert on its rung for one window more; what ends it ends the climb.
+    """
 
     def __init__(self, history: History, watermark: datetime, policy: Policy) -> None:
         self._history, self._watermark, self._policy = history, watermark, policy
 
-    def climb(self, one: UUID, rule: Rule, looks: list[datetime]) -> Iterator[Decision]:
+    def climb(self, one: UUID, clock: Clock, looks: list[datetime]) -> Iterator[Decision]:
         """The next rung, where its time has come; `looks` gets the moment at which it will."""
         told = next(((fact, event) for fact, event in self._history.of(AlertRaised) if event.alert_id == one), None)
         if told is None:
@@ -99,7 +114,7 @@ class _Ladder:
         held = [fact for fact, event in self._history.of(AlertAcknowledged) if event.alert_id == one]
         closed = min((fact.recorded_at for fact, ended in self._closings() if ended == one), default=None)
         since = raised
-        for rung, above in zip(RUNGS, RUNGS[1:], strict=False):
+        for rung, above in pairwise(RUNGS):
             moment = self._leaves(rung, since, held)
             if moment is None or (closed is not None and closed <= moment):
                 return
@@ -107,7 +122,7 @@ class _Ladder:
                 looks.append(moment)
                 return
             if above not in steps:
-                yield self._step(alert, above, since)
+                yield self._step(alert, above, since, responsible(self._history, clock, moment))
                 return
             since = steps[above]
 
@@ -122,7 +137,7 @@ class _Ladder:
         hold = next((fact for fact in held if moment is not None and since.recorded_at < fact.recorded_at <= moment), None)
         return moment if hold is None else self._policy.climbs_at(hold.recorded_at, rung, priority)
 
-    def _step(self, alert: AlertRaised, rung: Rung, because: Fact) -> Decision:
-        target = self._history.region if rung is Rung.COORDINATOR else alert.agency
+    def _step(self, alert: AlertRaised, rung: Rung, because: Fact, agency: str) -> Decision:
+        target = self._history.region if rung is Rung.COORDINATOR else agency
         step = AlertEscalated(case_id=alert.case_id, alert_id=alert.alert_id, rule=alert.rule, rung=rung, target_agency=target)
         return Decision(id=uuid5(alert.alert_id, rung), event=step, because=because, agency=alert.agency)

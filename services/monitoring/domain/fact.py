@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TypeVar
 from uuid import UUID
 
-from casebus.contracts import intake
+from casebus.contracts import intake, planning
 from casebus.contracts.intake import Priority
 from casebus.envelope import Envelope, Origin
 from casebus.event import Event
@@ -39,6 +39,11 @@ class Fact:
     @property
     def order(self) -> tuple[datetime, str, int]:
         return self.envelope.recorded_at, self.envelope.owner, self.envelope.case_seq
+
+    @property
+    def place(self) -> tuple[datetime, tuple[datetime, str, int]]:
+        """Where it lies in what happened: by when it took effect."""
+        return self.effective, self.order
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,22 @@ class History:
         """Whether it has its beginning: without that, nobody would be responsible for what follows."""
         return any(True for _ in self.of(intake.CaseReceived))
 
+    def closures_after(self, start: Fact) -> tuple[Fact, ...]:
+        """The closures that end what this fact began: those that took effect later, or were told later."""
+        return tuple(fact for fact in self._closures if fact.order > start.order or fact.place > start.place)
+
     def priority_at(self, fact: Fact) -> Priority:
         """The priority as it was known when the fact was recorded; MEDIUM before triage."""
-        told = [event.priority for known, event in self.of(intake.CaseTriaged) if known.order <= fact.order]
+        told = [priority for known, priority in self._triages if known.order <= fact.order]
         return told[-1] if told else Priority.MEDIUM
+
+    @cached_property
+    def _closures(self) -> list[Fact]:
+        return [fact for fact, _ in self.of(planning.CaseClosed)]
+
+    @cached_property
+    def _triages(self) -> list[tuple[Fact, Priority]]:
+        return [(fact, event.priority) for fact, event in self.of(intake.CaseTriaged)]
 
     @cached_property
     def _completions(self) -> dict[UUID, datetime]:

@@ -27,6 +27,8 @@ class FollowUp:
     done_at: datetime | None = None
     cancelled: bool = False
     moved: int = 0
+    by_hand: bool = False
+    """Scheduled by somebody, beside those that the policy asks for."""
     missed_at: datetime | None = None
     made_up_at: datetime | None = None
 
@@ -84,29 +86,51 @@ class Care:
     region: str = ""
     priority: Priority = Priority.MEDIUM
     is_open: bool = False
-    periods: int = 0
+    under_way: bool = False
+    """In this period the service had begun before we knew: the first contact arms the steady interval."""
     number: int = 0
     """Of the last follow-up that was scheduled in this period."""
+    since: datetime | None = None
+    """From when the next answer counts: what took place earlier answered an earlier follow-up, or none."""
+    postponed: datetime | None = None
+    """A follow-up counted from here is to be scheduled once intake's topic has told region and priority."""
     settled_by_planning: bool = False
     """Planning has closed or reopened it: from then on intake's opening is old news."""
 
-    def begin(self, *, under_way: bool, policy: Policy) -> "Care":
-        """A period begins. Where the service was under way already its start isn't known: the first contact arms the steady interval."""
-        number = policy.steady(self.priority) - 1 if under_way else 0
-        return replace(self, version=self.version + 1, is_open=True, periods=self.periods + 1, number=number)
+    @property
+    def is_known(self) -> bool:
+        """Whether intake's topic has told region and priority; planning's may be read first."""
+        return bool(self.region)
+
+    def begin(self, since: datetime, *, under_way: bool) -> "Care":
+        """A period begins."""
+        return replace(self, version=self.version + 1, is_open=True, under_way=under_way, number=0, since=since, postponed=None)
 
     def end(self) -> "Care":
-        return replace(self, version=self.version + 1, is_open=False, settled_by_planning=True)
+        return replace(self, version=self.version + 1, is_open=False, settled_by_planning=True, postponed=None)
+
+    def counts(self, moment: datetime | None) -> bool:
+        """Whether a contact of that moment (None: now) can answer: the case is open, and it is no older than what was answered before."""
+        return self.is_open and (moment is None or self.since is None or moment >= self.since)
+
+    def answered(self, at: datetime) -> "Care":
+        return replace(self, version=self.version + 1, since=at)
+
+    def postpone(self, since: datetime) -> "Care":
+        return replace(self, version=self.version + 1, postponed=since)
 
     def schedule(self, since: datetime, policy: Policy) -> tuple["Care", FollowUp, FollowUpScheduled]:
-        """The next follow-up, counted from `since`."""
-        number = self.number + 1
-        return self.schedule_at(policy.follow_up_due(since, self.priority, number))
+        """The policy's next follow-up, counted from `since`."""
+        number = max(self.number + 1, policy.steady(self.priority) if self.under_way else 1)
+        made, event = self._make(policy.follow_up_due(since, self.priority, number), number)
+        return replace(self, version=self.version + 1, number=number, postponed=None), made, event
 
-    def schedule_at(self, due_at: datetime) -> tuple["Care", FollowUp, FollowUpScheduled]:
-        """The next follow-up, at a time that somebody chose."""
-        number = self.number + 1
+    def schedule_by_hand(self, due_at: datetime) -> tuple["Care", FollowUp, FollowUpScheduled]:
+        """One more, at a time that somebody chose; the policy's go on beside it."""
+        made, event = self._make(due_at, self.number + 1)
+        return replace(self, version=self.version + 1), replace(made, by_hand=True), event
+
+    def _make(self, due_at: datetime, number: int) -> tuple[FollowUp, FollowUpScheduled]:
         one = uuid5(self.id, f"follow-up:{self.version}")
         made = FollowUp(id=one, case_id=self.id, number=number, due_at=due_at)
-        event = FollowUpScheduled(case_id=self.id, follow_up_id=one, due_at=due_at, number=number)
-        return replace(self, version=self.version + 1, number=number), made, event
+        return made, FollowUpScheduled(case_id=self.id, follow_up_id=one, due_at=due_at, number=number)

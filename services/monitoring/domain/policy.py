@@ -1,26 +1,33 @@
-"""A region's policy: how long each duty may take, by priority and calendar, and how an alert climbs. Durations live in deploy/policies/, never in code."""
+"""A region's policy: how long each duty may take, by priority and calendar, and how an alert climbs.
+
+Durations live in deploy/policies/, never in code.
+"""
 
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays
 from dateutil.relativedelta import relativedelta
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass as checked
 
+from casebus.contracts import EVENTS
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import Rung
 
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+T = TypeVar("T")
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """`4h` hours · `14d` days by the wall clock · `2bd` to the end of the 2nd business day · `6mo` to the end of the day 6 calendar months later."""
+    """`4h` hours · `14d` days by the clock on the wall · `2bd` to the end of the 2nd business day · `6mo` to the end of the day
+    6 months later."""
 
     count: int
     unit: str
@@ -42,7 +49,10 @@ def _holidays(country: str, subdivision: str | None) -> holidays.HolidayBase:
 
 
 def _zone(name: str) -> str:
-    ZoneInfo(name)
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write a time zone as Europe/London") from None
     return name
 
 
@@ -53,6 +63,14 @@ class Calendar:
     zone: Annotated[str, AfterValidator(_zone)]
     country: str
     subdivision: str | None = None
+
+    @model_validator(mode="after")
+    def _has_holidays(self) -> "Calendar":
+        try:
+            _holidays(self.country, self.subdivision)
+        except NotImplementedError:
+            raise ValueError("write country and subdivision as GB and ENG (ISO 3166)") from None
+        return self
 
     def is_business_day(self, day: date) -> bool:
         return day.weekday() < 5 and day not in _holidays(self.country, self.subdivision)
@@ -94,7 +112,26 @@ def _each(value: Any) -> Any:
     return value if isinstance(value, dict) else dict.fromkeys(Priority, value)
 
 
-ByPriority = Annotated[dict[Priority, Span], BeforeValidator(_each)]
+def _every(value: dict[Priority, T]) -> dict[Priority, T]:
+    if missing := [priority for priority in Priority if priority not in value]:
+        raise ValueError(f"write a value for {', '.join(missing)} too, or one for all")
+    return value
+
+
+def _known(types: frozenset[str]) -> frozenset[str]:
+    if unknown := sorted(types - EVENTS.keys()):
+        raise ValueError(f"there is no event {unknown[0]}; write one as planning.StepDone")
+    return types
+
+
+def _climbing(ladder: dict[Rung, T]) -> dict[Rung, T]:
+    if set(ladder) != {Rung.WORKER, Rung.SUPERVISOR}:
+        raise ValueError("write how long WORKER and SUPERVISOR have; COORDINATOR is the top")
+    return ladder
+
+
+ByPriority = Annotated[dict[Priority, Span], BeforeValidator(_each), AfterValidator(_every)]
+Intervals = Annotated[tuple[Span, ...], Field(min_length=1)]
 
 
 @checked(frozen=True, kw_only=True, config=_STRICT)
@@ -109,7 +146,7 @@ class Within:
 class FollowUps:
     """`intervals`: from the start to the first follow-up, from that one to the second, …; the last interval repeats."""
 
-    intervals: Annotated[dict[Priority, tuple[Span, ...]], BeforeValidator(_each)]
+    intervals: Annotated[dict[Priority, Intervals], BeforeValidator(_each), AfterValidator(_every)]
     grace: ByPriority
 
 
@@ -118,21 +155,21 @@ class Stall:
     """`progress`: the events that count as progress (domain.md, "Stalled")."""
 
     within: ByPriority
-    progress: frozenset[str]
+    progress: Annotated[frozenset[str], AfterValidator(_known)]
 
 
 @checked(frozen=True, kw_only=True, config=_STRICT)
 class Policy:
     """One version of one region's policy. `ladder`: how long each rung has before the alert climbs to the next."""
 
-    policy: str
-    version: str
+    policy: Word
+    version: Word
     region: str
     calendar: Calendar
     follow_up: FollowUps
     referral_answer: Within
     stall: Stall
-    ladder: dict[Rung, ByPriority]
+    ladder: Annotated[dict[Rung, ByPriority], AfterValidator(_climbing)]
 
     @property
     def stamp(self) -> str:

@@ -2,15 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from casebus.contracts.monitoring import AlertRule
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Verdict
-from services.monitoring.domain.fact import History
+from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 
 
-def _nothing(clock: Clock, verdict: Verdict) -> Iterator[Event]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saying:
+    """An event that a breach states, the fact that it follows from, and when it happened: of history, it is told with that time."""
+
+    event: Event
+    because: Fact
+    at: datetime
+
+
+def _nothing(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
     yield from ()
 
 
@@ -20,4 +30,4 @@ class Rule:
 
     name: AlertRule
     clocks: Callable[[History, Policy], Iterator[Clock]]
-    states: Callable[[Clock, Verdict], Iterator[Event]] = _nothing
+    states: Callable[[Clock, Verdict], Iterator[Saying]] = _nothing

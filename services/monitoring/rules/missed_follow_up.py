@@ -11,12 +11,10 @@ from casebus.contracts.monitoring import (
     FollowUpRescheduled,
     FollowUpScheduled,
 )
-from casebus.contracts.planning import CaseClosed
-from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Ending, Verdict
 from services.monitoring.domain.fact import History
 from services.monitoring.domain.policy import Policy
-from services.monitoring.domain.rule import Rule
+from services.monitoring.domain.rule import Rule, Saying
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
@@ -28,11 +26,10 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
             start=start,
             due=scheduled.due_at,
             deadline=policy.follow_up_deadline(scheduled.due_at, priority),
-            agency=history.lead,
             stops=tuple(fact for fact, contact in history.of(ContactRecorded) if contact.follow_up_id == one),
             ends=(
                 *(fact for fact, cancelled in history.of(FollowUpCancelled) if cancelled.follow_up_id == one),
-                *(fact for fact, _ in history.of(CaseClosed) if fact.order > start.order),
+                *history.closures_after(start),
             ),
             retimes=tuple(
                 (fact, moved.due_at, policy.follow_up_deadline(moved.due_at, priority))
@@ -42,12 +39,14 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
         )
 
 
-def states(clock: Clock, verdict: Verdict) -> Iterator[Event]:
+def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
     """That it was missed, and, once done, that it was made up: with both times."""
-    case_id = clock.start.envelope.subject
-    yield FollowUpMissed(case_id=case_id, follow_up_id=clock.subject, due_at=verdict.due, missed_at=verdict.deadline)
-    if verdict.ending is Ending.MADE_UP and verdict.evidence is not None:
-        yield FollowUpMadeUp(case_id=case_id, follow_up_id=clock.subject, due_at=verdict.due, made_up_at=verdict.evidence.effective)
+    case_id, one, due = clock.start.envelope.subject, clock.subject, verdict.due
+    missed = FollowUpMissed(case_id=case_id, follow_up_id=one, due_at=due, missed_at=verdict.deadline)
+    yield Saying(event=missed, because=clock.start, at=verdict.deadline)
+    if verdict.ending is Ending.MADE_UP and (evidence := verdict.evidence) is not None:
+        made_up = FollowUpMadeUp(case_id=case_id, follow_up_id=one, due_at=due, made_up_at=evidence.effective)
+        yield Saying(event=made_up, because=evidence, at=evidence.effective)
 
 
 MISSED_FOLLOW_UP = Rule(name=AlertRule.MISSED_FOLLOW_UP, clocks=clocks, states=states)

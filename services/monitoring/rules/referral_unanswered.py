@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from casebus.contracts.monitoring import AlertRule
-from casebus.contracts.planning import CaseClosed
 from casebus.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralOffered, ReferralWithdrawn
 from services.monitoring.domain.clock import Clock
 from services.monitoring.domain.fact import History
@@ -12,7 +11,10 @@ from services.monitoring.domain.rule import Rule
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
-    """Started by ReferralOffered; stopped by acceptance or decline; ended by withdrawal or the case's closure. The offered agency answers for it."""
+    """Started by ReferralOffered; stopped by acceptance or decline; ended by withdrawal or the case's closure.
+
+    The agency that it was offered to answers for it.
+    """
     for start, offered in history.of(ReferralOffered):
         due, deadline = policy.answer_due(start.effective, history.priority_at(start))
         one = offered.referral_id
@@ -28,7 +30,7 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
             ),
             ends=(
                 *(fact for fact, withdrawn in history.of(ReferralWithdrawn) if withdrawn.referral_id == one),
-                *(fact for fact, _ in history.of(CaseClosed) if fact.order > start.order),
+                *history.closures_after(start),
             ),
         )
 

@@ -1,7 +1,7 @@
 """What the worker knows: for each case who held it in turn, in a table of Faust's, and the windows counted from that.
 
-One table record holds all that is known of a case. So an update is written whole or not at all, an event that comes again is found in it, and
-a hand-off can be neither doubled nor counted without its case, whatever a crash loses. The windows are not stored: they are counted from the table.
+One table record holds all that is known of a case. So an update is written whole or not at all, an event that comes again is found in it,
+and whatever a crash loses, no hand-off is counted twice. The windows are not stored: they are counted from the table.
 """
 
 import json

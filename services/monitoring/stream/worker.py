@@ -1,10 +1,9 @@
 """The Faust worker, the only place that imports Faust.
 
-Faust acknowledges a message whose agent raised, and a kill -9 can lose or double table updates. So nothing that must not be lost passes through
-here; the agent catches, counts and goes on; and what is applied twice changes nothing (ledger.py).
+Faust acknowledges a message whose agent raised, and a kill -9 can lose or double table updates. So nothing that must not be lost passes
+through here; the agent catches, counts and goes on; and what is applied twice changes nothing (ledger.py).
 """
 
-import os
 from typing import Any, Final
 
 import faust
@@ -40,7 +39,7 @@ class Stream:
         """Apply a message. Whatever it raises is counted and logged, never raised: Faust would acknowledge it just the same."""
         try:
             applied = self.ledger.take(topic=message.topic, key=message.key, headers=message.headers, value=message.value)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # one record costs itself, whatever is wrong with it
             self._refuse(message, error)
         else:
             telemetry.EVENTS.labels(APP, "applied" if applied else "passed").inc()
@@ -64,7 +63,7 @@ class Stream:
 
 
 def make_app(settings: StreamSettings) -> faust.App:
-    """The app with its table, its agent and its pages. Nothing runs yet, and nothing is written but the changelog: topics are declared elsewhere."""
+    """The app with its table, its agent and its pages. It creates no topic: schemas/topics declares them, the changelog's too."""
     topics = case_topics(read_topics())
     app = _Diskless(APP, **_configuration(settings, topics[0].partitions))
     # Keyed by case as the topics are, with as many partitions: a case's record lies in the partition that its events come from.
@@ -84,8 +83,9 @@ def make_app(settings: StreamSettings) -> faust.App:
 
 def run(settings: StreamSettings) -> None:
     """Runs until SIGTERM or SIGINT; ends the process."""
-    telemetry.configure(APP, level="WARNING"); import logging; logging.root.setLevel(os.environ.get("LL","WARNING"))
+    telemetry.configure(APP, level="WARNING")
     worker = faust.Worker(make_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None  # it writes to the terminal even when told to be quiet
     worker.execute_from_commandline()
 
 

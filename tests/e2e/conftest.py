@@ -1,0 +1,67 @@
+"""The whole platform as processes, on the run's broker and database server, with a system time that tests step."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from casebus.envelope import Role
+from continuum.local import ports, postgres
+from continuum.replay import SystemClock
+from continuum.stack import PORTS, SERVICES, Running, issuer, services_on
+from tests.e2e.waiting import until
+
+BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
+REGION = "north"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a token, who sends commands and reads. Each command has a key of its own."""
+
+    run: Running
+    token: str
+
+    def ask(self, service: str, path: str, **headers: str) -> httpx.Response:
+        return self._client(service).get(f"/api{path}", headers=headers)
+
+    def tell(self, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "", key: str = "") -> httpx.Response:
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        if seen:
+            headers["Case-Seen"] = seen
+        return self._client(service).post(f"/api{path}", json=dict(body), headers=headers)
+
+    def _client(self, service: str) -> httpx.Client:
+        client = httpx.Client(base_url=self.run.urls[service], headers={"Authorization": f"Bearer {self.token}"}, timeout=20, trust_env=False)
+        self.run.services.hold(client)
+        return client
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a test needs of the running platform."""
+
+    run: Running
+    clock: SystemClock
+
+    def person(self, agency: str, role: Role = Role.WORKER, *, region: str = REGION, reads_only: bool = False) -> Person:
+        name = f"{agency}-{role.lower()}"
+        return Person(self.run, issuer(self.run.home).token(actor=name, role=role, agency=agency, region=region, reads_only=reads_only))
+
+
+@pytest.fixture(scope="package")
+def platform(empty_broker: str, database_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Four services, Faust and the console; on 2 March 2026, 08:00 UTC, until somebody steps the time."""
+    for name in SERVICES:
+        postgres.drop(database_server, name)
+    home: Path = tmp_path_factory.mktemp("platform")
+    chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
+    with services_on(home, empty_broker, database_server, chosen, begin=BEGIN, watermark_seconds=0.25) as run, SystemClock(run.databases.values()) as clock:
+        until(lambda: httpx.get(run.urls["monitoring"] + "/readyz", trust_env=False).status_code == 200)
+        yield Platform(run, clock)

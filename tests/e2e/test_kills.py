@@ -1,0 +1,82 @@
+"""kill -9 of every service while commands go on: nothing that was answered is lost, nothing happens twice."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from casebus.envelope import Role
+from tests.e2e.conftest import Person, Platform
+from tests.e2e.waiting import until
+
+CASES = 150
+AGENCIES = ("kill-a", "kill-b", "kill-c", "kill-d")
+
+
+def persistently(who: Person, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "") -> httpx.Response:
+    """The command's answer, asked with one key until the service that was killed is there again."""
+    key, answers = str(uuid4()), []
+
+    def answered() -> bool:
+        try:
+            answers.append(who.tell(service, path, body, version=version, seen=seen, key=key))
+        except httpx.TransportError:
+            return False
+        return answers[-1].status_code < 500
+
+    until(answered, 60)
+    return answers[-1]
+
+
+def one_case(platform: Platform, number: int) -> tuple[str, list[str]]:
+    """A case that goes through two agencies; the agencies that held it."""
+    dice = random.Random(number)
+    lead, *chain = dice.sample(AGENCIES, 3)
+    who = platform.person(lead, region="killed")
+    case = persistently(who, "intake", "/cases", {"region": "killed", "source": "CLIENT"})
+    case_id = str(case.json()["id"])
+    persistently(who, "intake", f"/cases/{case_id}/triage", {"priority": "LOW", "nature": "HOUSING"}, version=1)
+    opened = persistently(who, "intake", f"/cases/{case_id}/opening", {}, version=2)
+    for taker in chain:
+        body = {"case_id": case_id, "service_type": "housing", "agency": taker}
+        offer = persistently(who, "referral", "/referrals", body, seen=opened.headers["Case-Seen"])
+        assert offer.status_code == 201, offer.text
+        taken = persistently(platform.person(taker, region="killed"), "referral", f"/referrals/{offer.json()['id']}/acceptance", {}, version=1)
+        assert taken.status_code == 200, taken.text
+    return case_id, [lead, *chain]
+
+
+@pytest.mark.parametrize("seed", [20261122])
+def test_nothing_is_lost_or_doubled_when_services_are_killed(platform: Platform, seed: int) -> None:
+    dice, killed = random.Random(seed), Counter[str]()
+    coordinator = platform.person("regional-office", Role.COORDINATOR, region="killed")
+    with ThreadPoolExecutor(8) as pool:
+        told = [pool.submit(one_case, platform, number) for number in range(CASES)]
+        while not all(each.done() for each in told):
+            name = dice.choice(("intake", "planning", "referral", "monitoring"))
+            platform.run.child(name).kill()
+            assert until(lambda: platform.run.mend(1.0), 20) == name
+            killed[name] += 1
+            until(lambda name=name: httpx_ready(platform.run.urls[name]), 30)  # type: ignore[misc]  # bound at once
+        held = dict(each.result() for each in told)
+    expected = Counter((a, b) for chain in held.values() for a, b in zip(chain, chain[1:], strict=False))
+    assert sum(killed.values()) >= 3, "no fault struck"
+
+    def flow() -> Counter[tuple[str, str]]:
+        return Counter({(c["from"], c["to"]): c["count"] for c in coordinator.ask("monitoring", "/board").json()["flow"]["cells"]})
+
+    until(lambda: flow() == expected, 60)
+    board = coordinator.ask("monitoring", "/board").json()
+    assert board["cases"]["total"] == CASES
+    assert (board["parked"], board["quarantined"], board["held"]) == (0, 0, 0)
+
+
+def httpx_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez", timeout=2, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
