@@ -4,29 +4,29 @@ idempotency → what the caller has seen → load as a set → authorise → ver
 """
 
 import hashlib
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid4
 
-import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from casebus import idempotency, telemetry
 from casebus.access import Act, authorise
+from casebus.case_seen import Tracks, wait_to_see
 from casebus.cause import Cause
 from casebus.codec import Codec
 from casebus.envelope import Origin, Role
 from casebus.errors import Absent, Fix, Forbidden, Invalid, NotYet, Rejected, Stale, Unversioned
+from casebus.problems import invalid, problem
 from casebus.shelf import Aggregate
 from casebus.work import Work
 
-SEEN_SECONDS = 2.0
-"""How long a command waits for its service to see what its caller has seen."""
+NOT_SEEN = "This service has not yet seen what you have seen. Ask again."
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 """An agency, a region, a type of service."""
@@ -69,7 +69,7 @@ class Target(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spec:
-    """One command of a service. `handler(id, command, work)` returns the aggregate as it is afterwards; `view` is what the caller gets of it."""
+    """One command of a service. `handler(id, command, work)` returns the aggregate as it is afterwards; `view` is what the caller reads."""
 
     name: str
     path: str
@@ -86,22 +86,14 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One command as it was asked for. `body` is not yet checked."""
+    """One command as it was asked for. `body` is not yet checked, or it is what the command's model made of it."""
 
     key: str
     command: str
-    body: Mapping[str, Any]
+    body: Command | Mapping[str, Any]
     id: UUID | None = None
     version: int | None = None
     case_seen: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> bytes:
-        """Of what is asked for: the same fact brought by another import is the same request."""
-        body = dict(self.body)
-        if isinstance(body.get("on_behalf"), dict):
-            body["on_behalf"] = {name: value for name, value in body["on_behalf"].items() if name != "import_id"}
-        return hashlib.sha256(orjson.dumps([self.command, self.id, body], option=orjson.OPT_SORT_KEYS, default=str)).digest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +106,11 @@ class Answer:
     case_seen: Mapping[str, int] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     retry_after: int | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it changed something, rather than was refused."""
+        return self.status < 300
 
 
 @dataclass(slots=True)
@@ -133,6 +130,13 @@ class _Item:
         """The id by which the Work finds the case."""
         return self.case_id or self.id
 
+    @property
+    def digest(self) -> bytes:
+        """Of what is asked for, however it was spelt: the same fact brought by another import is the same request."""
+        assert self.command is not None  # only what was read is claimed
+        body = self.command.model_dump_json(exclude_unset=True, exclude={"on_behalf": {"import_id"}})
+        return hashlib.sha256(f"{self.request.command} {self.request.id} {body}".encode()).digest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
@@ -143,15 +147,15 @@ class Desk:
     codec: Codec
     make_work: Callable[[Connection], Work]
     specs: Mapping[str, Spec]
-    tracks: Mapping[str, frozenset[str]]
-    """By schema, the topics that the track reads."""
+    tracks: Tracks
     wake: Callable[[], None] = lambda: None
 
     def run(self, who: Cause, requests: Sequence[Request]) -> list[Answer]:
         """An answer for each request, in their order. Raises only what is nobody's fault (a database that is away)."""
         items = [_Item(request) for request in requests]
         for item in items:
-            self._guard(item, lambda item=item: self._read(item, who))  # type: ignore[misc]  # bound at once
+            with _answering(item):
+                self._read(item, who)
         self._await(items)
         with telemetry.COMMAND_SECONDS.labels(self.service).time(), self.engine.begin() as connection:
             self._transact(connection, who, [item for item in items if item.answer is None])
@@ -163,21 +167,8 @@ class Desk:
 
     def see(self, case_id: UUID, seen: Mapping[str, int]) -> None:
         """For reading: wait until our tracks have what the caller has seen. Raises NotYet."""
-        end = time.monotonic() + SEEN_SECONDS
-        while seen:
-            with self.engine.begin() as connection:
-                if not any(self._lacking(connection, [(case_id, seen)])):
-                    return
-            if time.monotonic() > end:
-                raise NotYet("This service has not yet seen what you have seen. Ask again.", retry_after=1)
-            time.sleep(0.01)
-
-    def _guard(self, item: _Item, step: Callable[[], None]) -> bool:
-        try:
-            step()
-        except Rejected as error:
-            item.answer = refusal(item.request.key, error)
-        return item.answer is None
+        if seen and wait_to_see(self.engine, self.tracks, [(case_id, seen)]):
+            raise NotYet(NOT_SEEN, retry_after=1)
 
     def _read(self, item: _Item, who: Cause) -> None:
         """Find the command, check its body, say who acts."""
@@ -188,7 +179,7 @@ class Desk:
             raise Invalid("No such command.", Fix("command", f"one of: {', '.join(sorted(self.specs))}"))
         item.spec = spec
         try:
-            item.command = spec.model.model_validate(request.body)
+            item.command = spec.model.model_validate(request.body)  # of that model already: the same object
         except ValidationError as error:
             raise invalid(error.errors(include_url=False, include_input=False)) from None
         item.cause = acting(who, item.command.on_behalf)
@@ -202,40 +193,17 @@ class Desk:
             item.id = request.id
 
     def _await(self, items: Sequence[_Item]) -> None:
-        """Wait, together and at most SEEN_SECONDS, until our tracks have what the callers have seen; who must wait longer is told to ask again."""
+        """Wait, together, until our tracks have what the callers have seen; who would have to wait longer is told to ask again."""
         waiting = [item for item in items if item.answer is None and item.request.case_seen]
         if not waiting:
             return
         with self.engine.begin() as connection:
             work = self.reader(connection)
             work.load({item.about for item in waiting})
-            seen = [(item, _case_of(work, item), item.request.case_seen) for item in waiting]
-        end = time.monotonic() + SEEN_SECONDS
-        while seen:
-            with self.engine.begin() as connection:
-                behind = self._lacking(connection, [(case_id, wanted) for _, case_id, wanted in seen], self.service)
-            seen = [one for one, lacks in zip(seen, behind, strict=True) if lacks]
-            if seen and time.monotonic() > end:
-                for item, _, _ in seen:
-                    item.answer = refusal(item.request.key, NotYet("This service has not yet seen what you have seen. Ask again.", retry_after=1))
-                return
-            if seen:
-                time.sleep(0.01)
-
-    def _lacking(self, connection: Connection, seen: Sequence[tuple[UUID, Mapping[str, int]]], own: str | None = None) -> list[bool]:
-        """For each case, whether one of our tracks has not yet applied what its caller has seen. What a track doesn't read doesn't count."""
-        lacks = [False] * len(seen)
-        for schema, topics in self.tracks.items():
-            rows = connection.execute(
-                text(f"SELECT subject, topic, seq FROM {schema}.inbox WHERE subject = ANY(CAST(:cases AS uuid[]))"),
-                {"cases": sorted({case_id for case_id, _ in seen})},
-            )
-            found = {(subject, topic): seq for subject, topic, seq in rows}
-            for index, (case_id, wanted) in enumerate(seen):
-                for owner, seq in wanted.items():
-                    topic = f"{owner}.case.v1"
-                    lacks[index] |= owner != own and topic in topics and found.get((case_id, topic), 0) < seq
-        return lacks
+            seen = [(_case_of(work, item), _of_others(item.request.case_seen, self.service)) for item in waiting]
+        for index in wait_to_see(self.engine, self.tracks, seen):
+            item = waiting[index]
+            item.answer = refusal(item.request.key, NotYet(NOT_SEEN, retry_after=1))
 
     def reader(self, connection: Connection) -> Work:
         """A Work that locks nothing, for reading."""
@@ -244,30 +212,28 @@ class Desk:
         return work
 
     def _transact(self, connection: Connection, who: Cause, items: list[_Item]) -> None:
-        fresh = []
-        known = idempotency.claim(connection, who.actor, {item.request.key: item.request.digest for item in reversed(items)})
+        principal = f"{who.actor_agency} {who.actor}"
+        first = {item.request.key: item for item in reversed(items)}
+        known = idempotency.claim(connection, principal, {key: item.digest for key, item in first.items()})
         for item in items:
-            item.answer = _remembered(known, item.request)
-            if item.answer is None:
-                fresh.append(item)
-                known[item.request.key] = (item.request.digest, None)
+            key = item.request.key
+            item.answer = _remembered(item, known.get(key, (first[key].digest, None)))
+        fresh = [item for item in items if item.answer is None and item is first[item.request.key]]
         work = self.make_work(connection)
         work.load({item.about for item in fresh})
-        done = [item for item in fresh if self._guard(item, lambda item=item: self._handle(item, work)) or self._done(item)]  # type: ignore[misc]
+        for item in fresh:
+            with _answering(item):
+                self._handle(item, work)
         last = work.save()
-        for item in done:
-            self._seal(item, work, last)
+        for item in fresh:
+            item.answer = self._sealed(item, work, last)
         for item in items:
-            if item.answer is None:  # the same key and body a second time in this batch
-                item.answer = next(d.answer for d in fresh if d.request.key == item.request.key)
-        idempotency.store(connection, who.actor, [i.answer for i in done if i.answer], [i.request.key for i in fresh if not self._done(i)])
-
-    @staticmethod
-    def _done(item: _Item) -> bool:
-        return item.answer is not None and item.answer.status < 300
+            if item.answer is None:  # the same request a second time in this batch
+                item.answer = first[item.request.key].answer
+        idempotency.store(connection, principal, [item.answer for item in fresh if item.answer])
 
     def _handle(self, item: _Item, work: Work) -> None:
-        assert item.spec and item.command and item.cause  # set by _read
+        assert item.spec is not None and item.command is not None and item.cause is not None  # noqa: PT018  # set by _read, together
         work.cause = item.cause
         work.mark()
         try:
@@ -285,12 +251,20 @@ class Desk:
         status = 201 if item.spec.target is Target.NEW else 200
         item.answer = Answer(key=item.request.key, status=status, version=aggregate.version, body=item.spec.view(aggregate))
 
-    def _seal(self, item: _Item, work: Work, last: Mapping[UUID, int]) -> None:
-        """Give the answer the place of its case in our log."""
-        assert item.answer is not None  # only what was done is sealed
+    def _sealed(self, item: _Item, work: Work, last: Mapping[UUID, int]) -> Answer:
+        """The answer with the place of its case in our log."""
+        assert item.answer is not None  # it was handled or refused
         case_id = _case_of(work, item)
-        if case_id in last:
-            item.answer = replace(item.answer, case_seen={self.service: last[case_id]})
+        return replace(item.answer, case_seen={self.service: last[case_id]}) if item.answer.is_done and case_id in last else item.answer
+
+
+@contextmanager
+def _answering(item: _Item) -> Iterator[None]:
+    """A refusal is the item's answer, and no error."""
+    try:
+        yield
+    except Rejected as error:
+        item.answer = refusal(item.request.key, error)
 
 
 def acting(who: Cause, on_behalf: OnBehalf | None) -> Cause:
@@ -321,33 +295,18 @@ def refusal(key: str, error: Rejected) -> Answer:
     return Answer(key=key, status=error.status, version=error.version, body=problem(error), retry_after=error.retry_after)
 
 
-def problem(error: Rejected) -> dict[str, Any]:
-    """RFC 9457: the class's title, what to do, and the fields with their fixes. No value that was sent."""
-    name = type(error).__name__.lower()
-    said: dict[str, Any] = {"type": f"urn:continuum:problem:{name}", "title": error.title, "status": error.status, "detail": error.detail}
-    if error.fixes:
-        said["errors"] = [{"field": fix.field, "fix": fix.fix} for fix in error.fixes]
-    if error.version is not None:
-        said["version"] = error.version
-    return said
-
-
-def invalid(errors: Sequence[Mapping[str, Any]]) -> Invalid:
-    """Pydantic's complaints as field and fix; its messages never hold the value."""
-    fixes = [Fix(".".join(str(part) for part in e["loc"] if part != "body") or "body", str(e["msg"])) for e in errors[:20]]
-    return Invalid("Mend the fields below and send it again with the same Idempotency-Key.", *fixes)
-
-
-def _remembered(known: Mapping[str, tuple[bytes, dict[str, Any] | None]], request: Request) -> Answer | None:
-    """The answer that was given before; a refusal where the key was used for something else; None where it is new."""
-    before = known.get(request.key)
-    if before is None:
-        return None
+def _remembered(item: _Item, before: tuple[bytes, dict[str, Any] | None]) -> Answer | None:
+    """The answer that was given before; a refusal where the key was used for something else; None where there is none yet."""
     digest, stored = before
-    if digest != request.digest:
+    if digest != item.digest:
         error = Invalid("This Idempotency-Key was used for another request.", Fix("Idempotency-Key", "a new one for each command"))
-        return refusal(request.key, error)
-    return None if stored is None else Answer(key=request.key, **stored)
+        return refusal(item.request.key, error)
+    return None if stored is None else Answer(key=item.request.key, **stored)
+
+
+def _of_others(seen: Mapping[str, int], service: str) -> dict[str, int]:
+    """Without what the service itself stated: a command works on its own tables."""
+    return {owner: seq for owner, seq in seen.items() if owner != service}
 
 
 def _check_version(request: Request, current: int | None) -> None:

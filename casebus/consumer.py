@@ -1,7 +1,7 @@
-"""The loop of a track: poll a batch, apply it in one transaction, go on. If it fails it goes one record at a time, so a bad one costs itself.
+"""The loop of a track: poll a batch, apply it in one transaction, go on. A batch that fails goes record by record: a bad one costs itself.
 
-What passes (a database that restarts) is retried in place. A record that goes on failing, or a log that lost records, stops the track, which
-says so and looks again every few seconds whether a person has mended it: nothing is skipped.
+What passes (a database that restarts) is retried in place. A record that goes on failing, or a log that lost records, stops the track; it
+says so, and looks again every few seconds whether a person has mended it: nothing is skipped.
 """
 
 from collections import Counter
@@ -77,7 +77,7 @@ class Consumer:
         low, high = bounds(self._bootstrap, error.topic)[error.partition]
         if not low <= following <= high:
             raise LogBroken(
-                f"{error.topic}/{error.partition} holds {low} to {high}, next is {following}, in no new generation: `continuum reseed` its owner"
+                f"{error.topic}/{error.partition} holds {low} to {high}, next is {following}: records are lost. Run `continuum reseed`"
             )
 
     def _read(self, stop: Signal) -> None:

@@ -12,20 +12,29 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from casebus import telemetry
-from casebus.commands import Answer, Command, Desk, Request, Spec, Target, invalid, problem, refusal
+from casebus.commands import Answer, Command, Desk, Request, Spec, Target
+from casebus.database import UNAVAILABLE
 from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
 from casebus.identity import Principal, Verifier
+from casebus.problems import invalid, problem
 
 BATCH_LIMIT = 200
 BODY_LIMIT = 2_000_000
 PROBLEM = "application/problem+json"
 log = telemetry.logger(__name__)
+
+
+def _places_seen(given: object) -> object:
+    """By owner; checked as a whole, because a complaint about one of its keys would repeat the key."""
+    places = given.items() if isinstance(given, dict) else [(None, None)]
+    if len(places) > 8 or not all(isinstance(name, str) and type(seq) is int and 0 <= seq < 10**9 for name, seq in places):
+        raise ValueError('places by owner, for example {"intake": 3}')
+    return given
 
 
 class BatchItem(BaseModel):
@@ -36,7 +45,7 @@ class BatchItem(BaseModel):
     command: str
     id: UUID | None = None
     version: int | None = None
-    case_seen: dict[str, int] = Field(default_factory=dict)
+    case_seen: Annotated[dict[str, int], BeforeValidator(_places_seen)] = Field(default_factory=dict)
     body: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -73,12 +82,17 @@ def build_app(title: str, description: str, verifier: Verifier, ready: Callable[
 
 
 async def _bounded(request: HttpRequest, call_next: Callable[[HttpRequest], Awaitable[Response]]) -> Response:
-    """Refuse a body that is too large before it is read, and one that doesn't say how large it is."""
+    """Refuse a body that is too large before it is read, and one that doesn't say how large it is. Nothing leaves as a bare error."""
     length = request.headers.get("content-length", "0")
-    if "transfer-encoding" in request.headers or not length.isdigit() or int(length) > BODY_LIMIT:
+    if "transfer-encoding" in request.headers or not re.fullmatch("[0-9]{1,9}", length) or int(length) > BODY_LIMIT:
         return _refuse(TooLarge(f"Send at most {BODY_LIMIT} bytes, with a Content-Length; split a batch."))
-    with telemetry.span("http", request.headers.get("traceparent"), method=request.method):
-        return await call_next(request)
+    try:
+        with telemetry.span("http", request.headers.get("traceparent"), method=request.method):
+            return await call_next(request)
+    except Exception as error:  # noqa: BLE001  # here, before the server would log its values with the trace
+        log.error("request failed", error=type(error).__name__, where=_place(error))
+        said = {"type": "about:blank", "title": "Our mistake", "status": 500, "detail": "Nothing was changed. Tell the operators the time."}
+        return JSONResponse(said, 500, media_type=PROBLEM)
 
 
 def principal(request: HttpRequest) -> Principal:
@@ -120,7 +134,7 @@ def _add_route(router: APIRouter, desk: Desk, spec: Spec) -> None:
             id=id,
             version=read_version(headers.if_match),
             case_seen=read_seen(headers.case_seen),
-            body=body.model_dump(mode="json", exclude_unset=True, by_alias=True),
+            body=body,
         )
         return _respond(desk.run(caller.may_change(), [request])[0], spec)
 
@@ -162,7 +176,7 @@ def read_version(if_match: str | None) -> int | None:
     """The version in an If-Match header; None without one. Raises Invalid for anything but one strong ETag of ours."""
     if if_match is None:
         return None
-    if not re.fullmatch(r'"\d{1,9}"', if_match):
+    if not re.fullmatch(r'"[0-9]{1,9}"', if_match):
         raise Invalid("The version can't be read.", Fix("If-Match", 'one ETag as you got it, for example "3"'))
     return int(if_match.strip('"'))
 
@@ -171,7 +185,7 @@ def read_seen(case_seen: str | None) -> dict[str, int]:
     """The places in a Case-Seen header. Raises Invalid where it isn't `owner=number` with commas between."""
     if not case_seen:
         return {}
-    if not re.fullmatch(r"[a-z]{1,20}=\d{1,9}(, ?[a-z]{1,20}=\d{1,9}){0,7}", case_seen):
+    if not re.fullmatch(r"[a-z]{1,20}=[0-9]{1,9}(, ?[a-z]{1,20}=[0-9]{1,9}){0,7}", case_seen):
         raise Invalid("What you have seen can't be read.", Fix("Case-Seen", "as you got it, for example intake=3,planning=1"))
     return {owner.strip(): int(seq) for owner, seq in (part.split("=") for part in case_seen.split(","))}
 
@@ -208,29 +222,24 @@ def _answer_errors(app: FastAPI) -> None:
     async def malformed(_: HttpRequest, error: RequestValidationError) -> Response:
         return _refuse(invalid(error.errors()))
 
-    @app.exception_handler(RecursionError)
-    async def too_deep(_: HttpRequest, error: RecursionError) -> Response:
-        return _refuse(Invalid("The body is nested too deeply.", Fix("body", "as the API page describes it")))
+    @app.exception_handler(DataError)
+    async def not_storable(_: HttpRequest, error: DataError) -> Response:
+        return _refuse(Invalid("Something in it can't be kept.", Fix("body", "numbers of a usual size, text without control characters")))
 
     @app.exception_handler(HTTPException)
     async def other(_: HttpRequest, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
-        said = {"type": "about:blank", "title": status.phrase, "status": status, "detail": "See /docs for what this service offers."}
+        detail = "The body is not JSON in UTF-8." if status == HTTPStatus.BAD_REQUEST else "See /docs for what this service offers."
+        said = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
         return JSONResponse(said, status, error.headers, PROBLEM)
 
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(PoolTimeout)
     async def away(_: HttpRequest, error: Exception) -> Response:
         log.warning("database away", error=type(error).__name__)
-        return _refuse(
-            NotYet("The database can't be reached or can't write now. Send it again with the same Idempotency-Key.", retry_after=1)
-        )
+        detail = "The database can't be reached or can't write now. Send it again with the same Idempotency-Key."
+        return _refuse(NotYet(detail, retry_after=1))
 
-    @app.exception_handler(Exception)
-    async def broken(_: HttpRequest, error: Exception) -> Response:
-        log.error("request failed", error=type(error).__name__, where=_place(error))
-        said = {"type": "about:blank", "title": "Our mistake", "status": 500, "detail": "Nothing was changed. Tell the operators the time."}
-        return JSONResponse(said, 500, media_type=PROBLEM)
+    for kind in UNAVAILABLE:
+        app.add_exception_handler(kind, away)
 
 
 def _place(error: BaseException) -> str:
@@ -260,6 +269,3 @@ def _health(ready: Callable[[], list[str]]) -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-__all__ = ["Caller", "build_app", "command_routes", "read_seen", "refusal"]

@@ -46,19 +46,22 @@ def claim(connection: Connection, principal: str, digests: Mapping[str, bytes]) 
     return {key: (bytes(request), answer) for key, request, answer in rows}
 
 
-def store(connection: Connection, principal: str, done: Sequence["Answer"], refused: Sequence[str]) -> None:
+def store(connection: Connection, principal: str, answers: Sequence["Answer"]) -> None:
     """Keep the answers of what was done; let go the keys of what was refused."""
+    done = [a for a in answers if a.is_done]
+    bodies = [orjson.dumps({"status": a.status, "version": a.version, "case_seen": a.case_seen, "body": a.body}).decode() for a in done]
     if done:
-        bodies = [orjson.dumps({"status": a.status, "version": a.version, "case_seen": a.case_seen, "body": a.body}).decode() for a in done]
         connection.execute(
             text(
-                "UPDATE own.idempotency i SET answer = n.answer FROM unnest(CAST(:keys AS text[]), CAST(:answers AS jsonb[])) AS n (key, answer)"
+                "UPDATE own.idempotency i SET answer = n.answer FROM"
+                " unnest(CAST(:keys AS text[]), CAST(:answers AS jsonb[])) AS n (key, answer)"
                 " WHERE i.principal = :principal AND i.key = n.key"
             ),
             {"principal": principal, "keys": [a.key for a in done], "answers": bodies},
         )
+    refused = [a.key for a in answers if not a.is_done]
     if refused:
         connection.execute(
             text("DELETE FROM own.idempotency WHERE principal = :principal AND key = ANY(CAST(:keys AS text[])) AND answer IS NULL"),
-            {"principal": principal, "keys": list(refused)},
+            {"principal": principal, "keys": refused},
         )

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_public_key
 from pydantic import BaseModel, StringConstraints, ValidationError
 
-from casebus.access import Slug
 from casebus.cause import Cause
+from casebus.commands import Slug
 from casebus.envelope import Role
 from casebus.errors import Forbidden, Unauthenticated
 
@@ -50,10 +50,13 @@ class _Claims(BaseModel):
 
 
 class Verifier:
-    """Checks tokens by the issuer's public key (PEM; ValueError for anything else). In production one of the development issuer is refused."""
+    """Checks tokens by the issuer's public key (PEM; ValueError for anything else). In production it refuses the development issuer's."""
 
     def __init__(self, public_key: str, *, production: bool) -> None:
-        self._key, self._production = load_pem_public_key(public_key.encode()), production
+        key = load_pem_public_key(public_key.encode())
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("tokens are signed by Ed25519 keys")
+        self._key, self._production = key, production
 
     def principal(self, authorization: str | None) -> Principal:
         """Raises Unauthenticated, without saying more than what to do."""

@@ -1,10 +1,11 @@
 """What a track has applied: its place in each partition, and the last case_seq of each case and topic. It shares the handlers' transaction.
 
-Lower or equal is a duplicate, next is applied, higher is a gap: the event is parked, others go on, and it is applied when the gap is filled.
+Lower or equal is a duplicate, next is applied, higher is a gap: it is parked, others go on, and it is applied when the gap is filled.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
@@ -15,6 +16,9 @@ from casebus.kafka import Record
 
 Key = tuple[str, UUID]
 Partition = tuple[str, int]
+GREATEST = 2**31 - 1
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""The greatest number and time that our tables and Python can both keep; a record that names more is rubbish."""
 
 
 def pack(headers: list[tuple[str, bytes]]) -> bytes:
@@ -81,7 +85,7 @@ def places(connection: Connection, schema: str) -> dict[Partition, tuple[int, in
 
 
 def enter_generation(connection: Connection, schema: str, topic: str, generation: int) -> bool:
-    """The topic's log is a new one: read it from its beginning; the inbox drops what was applied from the old one. False where it is known."""
+    """The topic's log is a new one: read it from its beginning; the inbox drops what was applied. False where it is known."""
     entered = connection.execute(
         text(f"UPDATE {schema}.position SET generation = :generation, next = 0 WHERE topic = :topic AND generation < :generation"),
         {"topic": topic, "generation": generation},
@@ -90,7 +94,7 @@ def enter_generation(connection: Connection, schema: str, topic: str, generation
 
 
 def begin_at(connection: Connection, schema: str, topic: str, part: int, low: int) -> tuple[int, int]:
-    """Nothing is read yet: begin where the log begins, if its generation is not the first, which must be whole. The next offset, generation."""
+    """Nothing is read yet: begin where the log begins, unless in the first generation, which must be whole. The next offset, generation."""
     row = connection.execute(
         text(
             f"UPDATE {schema}.position SET next = CASE WHEN next = 0 AND generation > 1 THEN :low ELSE next END"

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
@@ -19,6 +19,8 @@ from casebus.errors import OutOfReach
 SEND_SECONDS = 4.0
 """How long a batch may wait for its answers: less than the relay's session may idle (5 s), so a stuck broker never costs it its claim."""
 ASK_SECONDS = 10.0
+_NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
+"""What a broker says of a topic that was made a moment ago."""
 
 Partition = tuple[str, int]
 _client_log = logging.getLogger("continuum.kafka")
@@ -166,8 +168,15 @@ def _probe(bootstrap: str) -> Iterator[Consumer]:
 
 
 def _bounds(probe: Consumer, topic: str) -> list[tuple[int, int]]:
-    partitions = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic].partitions
-    return [probe.get_watermark_offsets(TopicPartition(topic, part), timeout=ASK_SECONDS) for part in sorted(partitions)]
+    end = monotonic() + ASK_SECONDS
+    while True:
+        try:
+            partitions = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic].partitions
+            return [probe.get_watermark_offsets(TopicPartition(topic, part), timeout=ASK_SECONDS) for part in sorted(partitions)]
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET or monotonic() > end:
+                raise
+            sleep(0.05)
 
 
 Place = Callable[[Sequence[Partition]], dict[Partition, int]]

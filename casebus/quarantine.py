@@ -72,7 +72,7 @@ def record_of(connection: Connection, schema: str, entry: int) -> Record:
 def replay(engine: Engine, track: "Track", entry: int, *, dry_run: bool) -> "Tally":
     """Apply the record again, and what was parked behind it; the tally says what became of them. Raises NoSuchEntry.
 
-    A dry run, or a record that is refused again, changes nothing: then `reasons` of the tally say why. What the handler raises passes through.
+    A dry run, or a record that is refused again, changes nothing: `reasons` of the tally say why. What the handler raises passes through.
     """
     with engine.connect() as connection, connection.begin() as transaction:
         parsed = track.parse(_held(connection, track, entry))

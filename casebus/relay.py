@@ -1,8 +1,8 @@
 """The relay of one service: outbox → Kafka, and the statements that say how far (docs/architecture.md, "Caught up, exactly").
 
 A statement (owner, generation, T, next) says: every event recorded before T is in the owner's case topic of that generation, below next[p]
-in partition p. A barrier (T, b) is the clock's floor, committed, and a transaction number taken after that. Whoever has a number ≥ b reads the
-clock after the floor was set, so records ≥ T; whoever has a smaller one is over as soon as a snapshot's xmin ≥ b. Nothing else is assumed.
+in partition p. A barrier (T, b) is the clock's floor, committed, and a transaction number taken after that. Whoever has a number ≥ b reads
+the clock after the floor was set, so records ≥ T; whoever has a smaller one is over once a snapshot's xmin ≥ b. Nothing else is assumed.
 """
 
 from collections import deque
@@ -51,7 +51,7 @@ class Stream:
 
 
 class Relay:
-    """One at a time per database (advisory lock). Lives as long as its session: a lost one means a new Relay, new barriers, a new producer."""
+    """One at a time per database (advisory lock). Lives as long as its session: then come a new Relay, new barriers, a new producer."""
 
     def __init__(self, connection: Connection, log: Log, topics: dict[str, Topic], owner: str, codec: Codec) -> None:
         self._connection, self._log, self._codec, self._owner = connection, log, codec, owner
@@ -122,17 +122,20 @@ class Relay:
             self._log.send_soon(f"{self._owner}.watermark.v1", self._owner.encode(), self._codec.encode(statement))
 
     def _publish(self, rows: list[outbox.Row]) -> None:
-        """Send a batch, wait for every answer, then mark the rows with the next offsets. What fails is sent again by the next Relay."""
-        streams = self._streams
+        """Send a batch and wait for every answer. What fails is sent again, by the next Relay."""
         receipts = self._log.send(
-            [(r.topic, str(r.subject).encode(), r.value, to_headers(r.envelope(streams[r.topic].generation))) for r in rows]
+            [(r.topic, str(r.subject).encode(), r.value, to_headers(r.envelope(self._streams[r.topic].generation))) for r in rows]
         )
         if len(receipts) < len(rows):
             raise SendFailed(f"{len(rows) - len(receipts)} of {len(rows)} events were not acknowledged")
+        self._mark(rows, receipts)
+
+    def _mark(self, rows: list[outbox.Row], receipts: list[Receipt]) -> None:
+        """The rows are in Kafka: remember it together with the next offset of each partition."""
         for name in {r.topic for r in rows}:
-            streams[name] = streams[name].after([receipt for receipt in receipts if receipt.topic == name])
+            stream = self._streams[name] = self._streams[name].after([receipt for receipt in receipts if receipt.topic == name])
             self._connection.execute(
-                text("UPDATE own.stream SET next = CAST(:n AS bigint[]) WHERE topic = :t"), {"n": list(streams[name].next), "t": name}
+                text("UPDATE own.stream SET next = CAST(:n AS bigint[]) WHERE topic = :t"), {"n": list(stream.next), "t": name}
             )
         self._connection.execute(
             text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))"),

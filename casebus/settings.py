@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 ENVIRONMENTS = ("development", "production")
 T = TypeVar("T")
@@ -40,10 +42,16 @@ def common() -> dict[str, Any]:
         "kafka_bootstrap": needed("KAFKA_BOOTSTRAP"),
         "database_url": needed("DATABASE_URL"),
         "port": read("CONTINUUM_PORT", int),
-        "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", lambda path: Path(path).read_text()),
+        "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", _public_key),
         "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "1"),
         "otlp_endpoint": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
     }
+
+
+def _public_key(path: str) -> str:
+    key = Path(path).read_text()
+    load_pem_public_key(key.encode())
+    return key
 
 
 def read(name: str, turn: Callable[[str], T], otherwise: str | None = None) -> T:
@@ -51,7 +59,7 @@ def read(name: str, turn: Callable[[str], T], otherwise: str | None = None) -> T
     value = os.environ.get(name) or otherwise or needed(name)
     try:
         return turn(value)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, UnsupportedAlgorithm) as error:
         raise MissingSetting(f"{name} can't be used: docs/runbook.md says what it holds") from error
 
 

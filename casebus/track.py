@@ -1,12 +1,11 @@
 """A track: one stream of subscriptions of a service, applied exactly once in effect.
 
-A service has two. COPIES keep what it needs of others (schema `copy`, dropped and rebuilt at will); REACTIONS are what it does (schema `own`,
-run once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats no act.
+A service has two. COPIES keep what it needs of others (schema `copy`, dropped and rebuilt at will); REACTIONS are what it does (schema
+`own`, run once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats no act.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
@@ -19,14 +18,12 @@ from casebus.codec import Codec, Undecodable
 from casebus.envelope import Envelope, InvalidEnvelope, from_headers
 from casebus.errors import InvalidEvent
 from casebus.event import Event
-from casebus.inbox import Positions, Seen
+from casebus.inbox import GREATEST, LATEST, Positions, Seen
 from casebus.kafka import Record
 from casebus.work import Received, Work
 
 W = TypeVar("W", bound=Work)
 Handler = Callable[[Any, Any], None]
-GREATEST = 2**31 - 1
-LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The reading side of "caught up, exactly": owners' statements, and how far a partition is known (docs/architecture.md).
 
-The watermark of a partition is the least, over the owners, of the greatest T whose next[p] the track has reached, in the position's generation.
-All statements that are not reached yet are kept, not the newest only: a reader that lags steadily never reaches the newest.
+The watermark of a partition is the least, over the owners, of the greatest T whose next[p] the track has reached, in the position's
+generation. All statements that are not reached yet are kept, not the newest only: a reader that lags steadily never reaches the newest.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from casebus import telemetry
 from casebus.codec import Codec, Undecodable
 from casebus.contracts.casebus import Watermark
-from casebus.inbox import enter_generation
+from casebus.inbox import GREATEST, LATEST, enter_generation
 from casebus.kafka import WholeTopics
 
 DDL = (
@@ -115,7 +115,8 @@ class StatementReader:
             except Undecodable as error:
                 log.error("a statement can't be read", topic=record.topic, offset=record.offset, reason=error.reason)
                 continue
-            if record.topic == f"{statement.owner}.watermark.v1" and statement.generation > 0:
+            true_to_form = 0 < statement.generation <= GREATEST and statement.recorded_before < LATEST
+            if true_to_form and record.topic == f"{statement.owner}.watermark.v1":
                 said.append(statement)
             else:
                 log.error("a statement is not its owner's", topic=record.topic, offset=record.offset)

@@ -1,8 +1,9 @@
 """The command line. Exit codes: 0 done, 1 it could not be done (one line says why), 2 the call was wrong."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from casebus.envelope import Role
 from casebus.schema_checks import check as check_schemas
+from continuum import operations
 from continuum.batches import BatchFailed
 from continuum.figures import NotSettled
 from continuum.local.process import LocalFailure, ended_by_signals
@@ -120,6 +122,24 @@ def token(
         typer.echo(f"continuum: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(tokens.token(actor=who.actor, role=who.role, agency=who.agency, region=who.region, reads_only=read_only))
+
+
+def _operation(run: Callable[..., None]) -> Callable[..., None]:
+    """A function of operations.py as a command: a failure is one line."""
+    @wraps(run)
+    def command(**given: object) -> None:
+        with clear_failures():
+            run(**given)
+
+    return command
+
+
+app.command("reseed")(_operation(operations.reseed_service))
+app.command("rebuild")(_operation(operations.rebuild_service))
+quarantine.command("list")(_operation(operations.list_quarantine))
+quarantine.command("show")(_operation(operations.show_quarantined))
+quarantine.command("replay")(_operation(operations.replay_quarantined))
+quarantine.command("discard")(_operation(operations.discard_quarantined))
 
 
 @schemas.command("check")

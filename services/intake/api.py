@@ -35,54 +35,56 @@ def view(case: Case) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of intake, by its name."""
+    return {spec.name: spec for spec in (*_of_reception(), *_of_participation(), *_of_leading(), *_of_imports())}
+
+
+def _of_reception() -> list[Spec]:
     one = "/cases/{id}"
-    told = [
+    return [
         Spec(name="receive-case", path="/cases", model=asked.ReceiveCase, handler=handlers.receive_case, view=view, target=Target.NEW),
         Spec(name="triage-case", path=f"{one}/triage", model=asked.TriageCase, handler=handlers.triage_case, view=view),
         Spec(name="open-case", path=f"{one}/opening", model=asked.OpenCase, handler=handlers.open_case, view=view),
         Spec(name="decline-case", path=f"{one}/decline", model=asked.DeclineCase, handler=handlers.decline_case, view=view),
         Spec(name="redirect-case", path=f"{one}/redirection", model=asked.RedirectCase, handler=handlers.redirect_case, view=view),
+    ]
+
+
+def _of_participation() -> list[Spec]:
+    one, part = "/cases/{id}", "/cases/{id}/participation"
+    asked_for: dict[str, Any] = {"view": view, "act": Act.ANSWER}
+    return [
         Spec(
             name="invite-agency", path=f"{one}/agencies", model=asked.InviteAgency, handler=handlers.invite_agency, view=view, act=Act.LEAD
         ),
-        Spec(name="join-case", path=f"{one}/participation", model=asked.JoinCase, handler=handlers.join_case, view=view, act=Act.ANSWER),
+        Spec(name="join-case", path=part, model=asked.JoinCase, handler=handlers.join_case, **asked_for),
         Spec(
             name="decline-invitation",
-            path=f"{one}/participation/decline",
+            path=f"{part}/decline",
             model=asked.DeclineInvitation,
             handler=handlers.decline_invitation,
-            view=view,
-            act=Act.ANSWER,
+            **asked_for,
         ),
-        Spec(name="leave-case", path=f"{one}/participation/end", model=asked.LeaveCase, handler=handlers.leave_case, view=view),
-        Spec(name="propose-lead", path=f"{one}/lead", model=asked.ProposeLead, handler=handlers.propose_lead, view=view, act=Act.LEAD),
-        Spec(
-            name="accept-lead",
-            path=f"{one}/lead/acceptance",
-            model=asked.AcceptLead,
-            handler=handlers.accept_lead,
-            view=view,
-            act=Act.ANSWER,
-        ),
-        Spec(
-            name="reject-lead",
-            path=f"{one}/lead/rejection",
-            model=asked.RejectLead,
-            handler=handlers.reject_lead,
-            view=view,
-            act=Act.ANSWER,
-        ),
-        Spec(name="begin-import", path=f"{one}/import", model=asked.BeginImport, handler=handlers.begin_import, view=view, act=Act.LEAD),
-        Spec(
-            name="complete-import",
-            path=f"{one}/import/completion",
-            model=asked.CompleteImport,
-            handler=handlers.complete_import,
-            view=view,
-            act=Act.LEAD,
-        ),
+        Spec(name="leave-case", path=f"{part}/end", model=asked.LeaveCase, handler=handlers.leave_case, view=view),
     ]
-    return {spec.name: spec for spec in told}
+
+
+def _of_leading() -> list[Spec]:
+    lead = "/cases/{id}/lead"
+    asked_for: dict[str, Any] = {"view": view, "act": Act.ANSWER}
+    return [
+        Spec(name="propose-lead", path=lead, model=asked.ProposeLead, handler=handlers.propose_lead, view=view, act=Act.LEAD),
+        Spec(name="accept-lead", path=f"{lead}/acceptance", model=asked.AcceptLead, handler=handlers.accept_lead, **asked_for),
+        Spec(name="reject-lead", path=f"{lead}/rejection", model=asked.RejectLead, handler=handlers.reject_lead, **asked_for),
+    ]
+
+
+def _of_imports() -> list[Spec]:
+    one = "/cases/{id}/import"
+    shown: dict[str, Any] = {"view": view, "act": Act.LEAD}
+    return [
+        Spec(name="begin-import", path=one, model=asked.BeginImport, handler=handlers.begin_import, **shown),
+        Spec(name="complete-import", path=f"{one}/completion", model=asked.CompleteImport, handler=handlers.complete_import, **shown),
+    ]
 
 
 def reading(desk: Desk) -> APIRouter:

@@ -1,4 +1,4 @@
-"""A case as intake knows it: received, triaged, and opened, declined or redirected; the agencies that share it and the one that leads (S01–S06, S49)."""
+"""A case as intake knows it: received, triaged, then opened, declined or redirected; who shares it and who leads (S01–S06, S49)."""
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What intake does: one function a command, and its reactions to what others say. They load, ask the domain, put and emit; they never commit."""
+"""What intake does: one function a command, and its reactions to others. They load, ask the domain, put and emit; they never commit."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ class Work(Protocol):
 
 
 def receive_case(case_id: UUID, command: asked.ReceiveCase, work: Work) -> Case:
-    """A new case, led by the caller's agency. Of an imported case, the first event names the import and the services that take part in it."""
+    """A new case, led by the caller's agency. Of an imported one, the first event names the import and the services that take part."""
     case, received = domain.receive(
         case_id,
         agency=work.cause.agency,

@@ -1,6 +1,8 @@
 """Monitoring's routes: its commands, the board and its lists, alerts, and the timeline of a case."""
 
 import hashlib
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -58,66 +60,67 @@ def view_noted(one: Noted) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of monitoring, by its name."""
-    told = [
-        Spec(
-            name="record-contact",
-            path="/contacts",
-            model=asked.RecordContact,
-            handler=handlers.record_contact,
-            view=view_noted,
-            target=Target.NEW,
-            case_of=lambda command: command.case_id,
-        ),
+    return {spec.name: spec for spec in (*_of_follow_ups(), *_of_alerts(), _of_imports())}
+
+
+def _of_follow_ups() -> list[Spec]:
+    new: dict[str, Any] = {"target": Target.NEW, "case_of": lambda command: command.case_id}
+    one = "/follow-ups/{id}"
+    shown: dict[str, Any] = {"view": view_follow_up}
+    return [
+        Spec(name="record-contact", path="/contacts", model=asked.RecordContact, handler=handlers.record_contact, view=view_noted, **new),
         Spec(
             name="schedule-follow-up",
             path="/follow-ups",
             model=asked.ScheduleFollowUp,
             handler=handlers.schedule_follow_up,
-            view=view_follow_up,
-            target=Target.NEW,
-            case_of=lambda command: command.case_id,
+            **shown,
+            **new,
         ),
         Spec(
             name="reschedule-follow-up",
-            path="/follow-ups/{id}/rescheduling",
+            path=f"{one}/rescheduling",
             model=asked.RescheduleFollowUp,
             handler=handlers.reschedule_follow_up,
-            view=view_follow_up,
+            **shown,
         ),
-        Spec(
-            name="cancel-follow-up",
-            path="/follow-ups/{id}/cancellation",
-            model=asked.CancelFollowUp,
-            handler=handlers.cancel_follow_up,
-            view=view_follow_up,
-        ),
+        Spec(name="cancel-follow-up", path=f"{one}/cancellation", model=asked.CancelFollowUp, handler=handlers.cancel_follow_up, **shown),
+    ]
+
+
+def _of_alerts() -> list[Spec]:
+    one = "/alerts/{id}"
+    shown: dict[str, Any] = {"view": view_alert}
+    return [
         Spec(
             name="acknowledge-alert",
-            path="/alerts/{id}/acknowledgement",
+            path=f"{one}/acknowledgement",
             model=asked.AcknowledgeAlert,
             handler=handlers.acknowledge_alert,
-            view=view_alert,
             act=Act.ALERT,
+            **shown,
         ),
         Spec(
             name="resolve-alert",
-            path="/alerts/{id}/resolution",
+            path=f"{one}/resolution",
             model=asked.ResolveAlert,
             handler=handlers.resolve_alert,
-            view=view_alert,
             act=Act.ALERT,
-        ),
-        Spec(
-            name="complete-import",
-            path="/cases/{id}/import/completion",
-            model=asked.CompleteImport,
-            handler=handlers.complete_import,
-            view=view_noted,
-            act=Act.LEAD,
-            target=Target.CASE,
+            **shown,
         ),
     ]
-    return {spec.name: spec for spec in told}
+
+
+def _of_imports() -> Spec:
+    return Spec(
+        name="complete-import",
+        path="/cases/{id}/import/completion",
+        model=asked.CompleteImport,
+        handler=handlers.complete_import,
+        view=view_noted,
+        act=Act.LEAD,
+        target=Target.CASE,
+    )
 
 
 def page(limit: Annotated[int, Query(ge=1, le=500)] = 100, after: Annotated[str | None, Query(max_length=100)] = None) -> Page:
@@ -133,15 +136,30 @@ Word = Annotated[str | None, Query(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")]
 def reading(desk: Desk) -> APIRouter:
     """What may be read of monitoring."""
     router = APIRouter(tags=["board"])
+    for part in (_reading_board(desk), _reading_lists(desk), _reading_one(desk), _reading_timeline(desk)):
+        router.include_router(part)
+    return router
+
+
+def _reading_board(desk: Desk) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/board")
     def board(caller: Caller, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        """All numbers of the board. The ETag is that of everything but the time."""
+        """All numbers of the board. The ETag is that of everything but the time: 304 says that only the time has passed."""
         with desk.engine.begin() as connection:
             found = boards.board(connection, caller)
         steady = {name: value for name, value in found.items() if name not in ("at", "watermark")}
-        etag = f'"{hashlib.sha256(orjson.dumps(steady)).hexdigest()[:16]}"'
-        return Response(orjson.dumps(found), media_type="application/json", headers={"ETag": etag})
+        headers = {"ETag": f'"{hashlib.sha256(orjson.dumps(steady)).hexdigest()[:16]}"'}
+        if if_none_match == headers["ETag"]:
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(orjson.dumps(found), media_type="application/json", headers=headers)
+
+    return router
+
+
+def _reading_lists(desk: Desk) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/cases")
     def cases(caller: Caller, one: OnePage, holder: SlugQuery = None, stage: Word = None) -> dict[str, Any]:
@@ -161,23 +179,36 @@ def reading(desk: Desk) -> APIRouter:
             return boards.hand_offs(connection, caller, one, giver=giver, taker=taker)
 
     @router.get("/alerts")
-    def alerts(
-        caller: Caller,
-        one: OnePage,
-        rung: Word = None,
-        age: Word = None,
-        rule: Word = None,
-        case_id: UUID | None = None,
-        state: Literal["open", "any"] = "open",
-    ) -> dict[str, Any]:
+    def alerts(caller: Caller, one: OnePage, wanted: Annotated[AlertsWanted, Depends()]) -> dict[str, Any]:
         """The alerts behind a number of the board: whose turn it is, since when, and by which policy."""
-        wanted = {"rung": rung, "age": age, "rule": rule, "state": state, "case_id": str(case_id) if case_id else None}
         with desk.engine.begin() as connection:
-            return boards.alerts(connection, caller, one, wanted)
+            return boards.alerts(connection, caller, one, wanted.values())
+
+    return router
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertsWanted:
+    """Which alerts: those that are open, unless any is asked for."""
+
+    rung: Word = None
+    age: Word = None
+    rule: Word = None
+    case_id: UUID | None = None
+    state: Literal["open", "any"] = "open"
+
+    def values(self) -> dict[str, str | None]:
+        case_id = str(self.case_id) if self.case_id else None
+        return {"rung": self.rung, "age": self.age, "rule": self.rule, "state": self.state, "case_id": case_id}
+
+
+def _reading_one(desk: Desk) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/follow-ups/{id}")
     def follow_up(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
-        found = _authorised(id, caller).follow_ups.get(id)
+        """One follow-up, to who takes part in its case, and to its region's coordinator."""
+        found = _readable(desk, id, caller).follow_ups.get(id)
         if found is None:
             raise Absent
         response.headers["ETag"] = f'"{found.version}"'
@@ -185,42 +216,52 @@ def reading(desk: Desk) -> APIRouter:
 
     @router.get("/alerts/{id}")
     def alert(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
-        found = _authorised(id, caller).alerts.get(id)
+        """One alert, to who may act on it."""
+        found = _readable(desk, id, caller).alerts.get(id)
         if found is None:
             raise Absent
         response.headers["ETag"] = f'"{found.version}"'
         return view_alert(found)
 
+    return router
+
+
+def _reading_timeline(desk: Desk) -> APIRouter:
+    router = APIRouter()
+
     @router.get("/cases/{id}/timeline")
     def timeline(id: UUID, caller: Caller, case_seen: Annotated[str | None, Header()] = None) -> dict[str, Any]:
         """Every event of a case from every service, in the order in which they were recorded."""
+        _readable(desk, id, caller)
         desk.see(id, read_seen(case_seen))
-        _authorised(id, caller)
         with desk.engine.begin() as connection:
             rows = boards.timeline(connection, id)
-        return {"items": [_told(id, *row) for row in rows]}
-
-    def _told(case_id: UUID, owner: str, seq: int, headers: bytes, value: bytes) -> dict[str, Any]:
-        envelope = from_headers(unpack(headers), topic=f"{owner}.case.v1", key=str(case_id).encode())
-        said = desk.codec.decode(value)
-        return {
-            "occurred_at": envelope.occurred_at,
-            "recorded_at": envelope.recorded_at,
-            "owner": owner,
-            "type": envelope.type,
-            "agency": envelope.agency,
-            "actor_role": envelope.actor_role,
-            "origin": envelope.origin,
-            "case_seq": seq,
-            "says": said.says(),
-        }
-
-    def _authorised(one: UUID, caller: Caller) -> Work:
-        with desk.engine.begin() as connection:
-            work = desk.reader(connection)
-            assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
-            work.load([one])
-        authorise(caller.cause(), Act.READ, work.standing(one))
-        return work
+        return {"items": [_told(desk, id, *row) for row in rows]}
 
     return router
+
+
+def _told(desk: Desk, case_id: UUID, owner: str, seq: int, headers: bytes, value: bytes) -> dict[str, Any]:
+    envelope = from_headers(unpack(headers), topic=f"{owner}.case.v1", key=str(case_id).encode())
+    said = desk.codec.decode(value)
+    return {
+        "occurred_at": envelope.occurred_at,
+        "recorded_at": envelope.recorded_at,
+        "owner": owner,
+        "type": envelope.type,
+        "agency": envelope.agency,
+        "actor_role": envelope.actor_role,
+        "origin": envelope.origin,
+        "case_seq": seq,
+        "says": said.says(),
+    }
+
+
+def _readable(desk: Desk, one: UUID, caller: Caller) -> Work:
+    """The work with what this id is about, where the caller may read it; else raises Absent."""
+    with desk.engine.begin() as connection:
+        work = desk.reader(connection)
+        assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
+        work.load([one])
+    authorise(caller.cause(), Act.READ, work.standing(one))
+    return work

@@ -1,4 +1,4 @@
-"""MONITORING_BLIND: an owner that states nothing, or a log that isn't read, means that monitoring can't know. One event names it; no case is accused."""
+"""MONITORING_BLIND: where an owner states nothing, or its log isn't read, monitoring can't know. One event names it; no case is accused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,46 +30,49 @@ class BlindWatch:
     owners: tuple[str, ...]
     make_work: Callable[[Connection], Work]
     after: float = 30.0
+    clock: Callable[[], float] = monotonic
     _moved: dict[str, tuple[datetime | None, float]] = field(default_factory=dict)
 
     def run(self, stop: Signal) -> None:
         while not stop.wait(1.0):
             try:
                 self.turn()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # a database that is away: begin again until it is back
                 log.warning("the watch begins again", error=type(error).__name__)
 
     def turn(self) -> None:
-        """Look once; state what changed."""
+        """Look once; state what changed. Of several watches one states it."""
         with self.engine.begin() as connection:
             known = reached(connection)
-            blind = {owner for (owner,) in connection.execute(text("SELECT owner FROM own.blindness FOR UPDATE"))}
-            unseen = {owner for owner in self.owners if self._is_unseen(owner, known)}
-            if unseen == blind:
+            blind: dict[str, datetime] = dict(connection.execute(text("SELECT owner, since FROM own.blindness FOR UPDATE")).tuples())
+            lost = [owner for owner in self.owners if self._stands_still(owner, known) and owner not in blind]
+            seen = [owner for owner in sorted(blind) if owner in known.owners and known.owners[owner] > blind[owner]]
+            if not lost and not seen:
                 return
             work = self.make_work(connection)
             work.cause = Cause(
                 agency=OPERATIONS, actor="system-monitoring", actor_role=Role.SYSTEM, actor_agency=OPERATIONS, origin=Origin.SYSTEM
             )
-            for owner in sorted(unseen - blind):
-                self._lose(connection, work, owner, known.owners.get(owner))
-            for owner in sorted(blind - unseen):
+            for owner in sorted(lost):
+                self._lose(connection, work, owner, known.owners.get(owner) or work.now)
+            for owner in seen:
                 connection.execute(text("DELETE FROM own.blindness WHERE owner = :owner"), {"owner": owner})
-                work.emit(MonitoringSawAgain(watch_id=uuid5(NAMESPACE, owner), owner=owner, until=known.owners.get(owner, work.now)))
+                work.emit(MonitoringSawAgain(watch_id=uuid5(NAMESPACE, owner), owner=owner, until=known.owners[owner]))
             work.save()
 
-    def _is_unseen(self, owner: str, known: Reached) -> bool:
+    def _stands_still(self, owner: str, known: Reached) -> bool:
+        """Whether its watermark hasn't moved for too long. A watch that has just begun doesn't know yet."""
         moment = known.owners.get(owner)
         before = self._moved.get(owner)
         if before is None or before[0] != moment:
-            self._moved[owner] = (moment, monotonic())
+            self._moved[owner] = (moment, self.clock())
             return False
-        return monotonic() - before[1] > self.after
+        return self.clock() - before[1] > self.after
 
-    def _lose(self, connection: Connection, work: Work, owner: str, last: datetime | None) -> None:
-        since = last or work.now
-        connection.execute(
+    def _lose(self, connection: Connection, work: Work, owner: str, since: datetime) -> None:
+        new = connection.execute(
             text("INSERT INTO own.blindness VALUES (:owner, :since) ON CONFLICT DO NOTHING"), {"owner": owner, "since": since}
         )
-        work.emit(MonitoringWentBlind(watch_id=uuid5(NAMESPACE, owner), owner=owner, since=since))
-        log.error("monitoring is blind", owner=owner)
+        if new.rowcount:
+            work.emit(MonitoringWentBlind(watch_id=uuid5(NAMESPACE, owner), owner=owner, since=since))
+            log.error("monitoring is blind", owner=owner)

@@ -1,7 +1,11 @@
-"""The board's numbers and the lists behind them. Counts come from cells that were kept as the facts came, so they agree with each other and their lists."""
+"""The board's numbers and the lists behind them.
+
+Counts come from cells that were kept as the facts came, so they agree with each other and with their lists.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +21,15 @@ AGE = (
     "CASE WHEN raised_at > :now - interval '7 days' THEN 'UNDER_1_WEEK' WHEN raised_at > :now - interval '1 month' THEN 'UNDER_1_MONTH'"
     " WHEN raised_at > :now - interval '3 months' THEN 'UNDER_3_MONTHS' ELSE 'OLDER' END"
 )
-ALERT = (
-    "SELECT id, case_id, region, agency, rule, rung, is_open, version, body ->> 'state' AS state, body ->> 'target_agency' AS target_agency,"
-    " (body ->> 'escalations')::int AS escalations, (body ->> 'due_at')::timestamptz AS due_at, (body ->> 'raised_at')::timestamptz AS raised_at,"
-    " body ->> 'policy_version' AS policy_version, (body ->> 'subject_id')::uuid AS subject_id FROM own.alert"
-)
+ALERT = """
+    SELECT id, case_id, region, agency, rule, rung, is_open, version, body ->> 'state' AS state, body ->> 'target_agency' AS target_agency,
+      (body ->> 'escalations')::int AS escalations, (body ->> 'due_at')::timestamptz AS due_at,
+      (body ->> 'raised_at')::timestamptz AS raised_at, body ->> 'policy_version' AS policy_version,
+      (body ->> 'subject_id')::uuid AS subject_id FROM own.alert"""
+CASE = """
+    SELECT v.id, v.region, v.holder, v.stage, v.body ->> 'lead' AS lead, v.body ->> 'priority' AS priority,
+      (v.body ->> 'since')::timestamptz AS since,
+      (SELECT count(*) FROM own.alert a WHERE a.case_id = v.id AND a.is_open) AS open_alerts FROM copy.case_view v"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +49,19 @@ def scope_of(who: Principal, case: str = "case_id") -> Scope:
     return Scope(mine, {"agency": who.agency}, None)
 
 
+def scope_of_alerts(who: Principal) -> Scope:
+    """Whoever sees a case sees its alerts; an agency sees besides those that it answers for, as one that a referral was offered to."""
+    scope = scope_of(who)
+    return scope if scope.region is not None else Scope(f"({scope.where} OR agency = :agency)", scope.values, None)
+
+
 def board(connection: Connection, who: Principal) -> dict[str, Any]:
     """The whole board in one document, read in one transaction."""
     scope = scope_of(who)
     now = system_time(connection)
     known = reached(connection)
     stock, flow = _stock(connection, who, scope), _flow(connection, scope)
-    alerts = _alerts(connection, scope, {**scope.values, "now": now})
+    alerts = _alerts(connection, scope_of_alerts(who), now)
     return {
         "at": now,
         "note": note(connection),
@@ -57,10 +71,7 @@ def board(connection: Connection, who: Principal) -> dict[str, Any]:
         "alerts": alerts,
         "follow_ups": _follow_ups(connection, who),
         "blind": _all(connection, "SELECT owner, since FROM own.blindness ORDER BY owner"),
-        "held": _one(
-            connection,
-            "SELECT count(DISTINCT subject) FROM (SELECT subject FROM copy.parked UNION ALL SELECT subject FROM copy.quarantine WHERE state = 'OPEN') h",
-        ),
+        "held": _one(connection, "SELECT count(DISTINCT case_id) FROM own.held_case"),
         "parked": _one(connection, "SELECT count(*) FROM copy.parked"),
         "quarantined": _one(connection, "SELECT count(*) FROM copy.quarantine WHERE state = 'OPEN'"),
     }
@@ -83,7 +94,8 @@ def _flow(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
     return _all(connection, f'SELECT from_agency AS "from", to_agency AS "to", count FROM ({source}) f ORDER BY 1, 2', scope.values)
 
 
-def _alerts(connection: Connection, scope: Scope, values: Mapping[str, Any]) -> dict[str, Any]:
+def _alerts(connection: Connection, scope: Scope, now: datetime) -> dict[str, Any]:
+    cells = f"SELECT rung, {AGE} AS age, count(*) AS count FROM ({ALERT} WHERE {scope.where}) a WHERE is_open GROUP BY 1, 2 ORDER BY 1, 2"
     mine = f"({ALERT} WHERE {scope.where}) a"
     rules = _all(
         connection,
@@ -94,9 +106,7 @@ def _alerts(connection: Connection, scope: Scope, values: Mapping[str, Any]) -> 
         "total": sum(rule["open"] for rule in rules),
         "raised": sum(rule["raised"] for rule in rules),
         "escalated": _one(connection, f"SELECT count(*) FROM {mine} WHERE escalations > 0", scope.values),
-        "cells": _all(
-            connection, f"SELECT rung, {AGE} AS age, count(*) AS count FROM {mine} WHERE is_open GROUP BY 1, 2 ORDER BY 1, 2", values
-        ),
+        "cells": _all(connection, cells, {**scope.values, "now": now}),
         "by_rule": rules,
     }
 
@@ -106,7 +116,8 @@ def _follow_ups(connection: Connection, who: Principal) -> dict[str, Any]:
     mine = scope.where if scope.region is None else "case_id IN (SELECT id FROM copy.case_view WHERE region = :region)"
     [row] = _all(
         connection,
-        "SELECT count(*) FILTER (WHERE body ->> 'done_at' IS NOT NULL) AS done, count(*) FILTER (WHERE body ->> 'missed_at' IS NOT NULL) AS missed,"
+        "SELECT count(*) FILTER (WHERE body ->> 'done_at' IS NOT NULL) AS done,"
+        " count(*) FILTER (WHERE body ->> 'missed_at' IS NOT NULL) AS missed,"
         f" count(*) FILTER (WHERE body ->> 'made_up_at' IS NOT NULL) AS made_up FROM own.follow_up WHERE {mine}",
         scope.values,
     )
@@ -125,9 +136,7 @@ def cases(connection: Connection, who: Principal, page: Page, *, holder: str | N
     """Open cases, or those of a stage that was asked for, by their ids."""
     scope = scope_of(who, "id")
     source = (
-        "SELECT id AS case_id, holder, lead, stage, priority, since, open_alerts, id::text AS place FROM (SELECT v.id, v.region, v.holder, v.stage,"
-        " v.body ->> 'lead' AS lead, v.body ->> 'priority' AS priority, (v.body ->> 'since')::timestamptz AS since,"
-        " (SELECT count(*) FROM own.alert a WHERE a.case_id = v.id AND a.is_open) AS open_alerts FROM copy.case_view v) v"
+        f"SELECT id AS case_id, holder, lead, stage, priority, since, open_alerts, id::text AS place FROM ({CASE}) v"
         f" WHERE {scope.where} AND {'stage = :stage' if stage else STAGES}"
         f"{' AND holder = :holder' if holder else ''}"
     )
@@ -148,7 +157,7 @@ def hand_offs(connection: Connection, who: Principal, page: Page, *, giver: str 
 
 def alerts(connection: Connection, who: Principal, page: Page, wanted: Mapping[str, str | None]) -> dict[str, Any]:
     """Alerts by rung, age, rule and state (`open` or `any`), oldest first."""
-    scope = scope_of(who)
+    scope = scope_of_alerts(who)
     values = {**scope.values, **wanted, "now": system_time(connection)}
     conditions = [scope.where, *(f"{name} = :{name}" for name in ("rung", "rule", "case_id") if wanted.get(name))]
     if wanted.get("state") != "any":
@@ -156,8 +165,9 @@ def alerts(connection: Connection, who: Principal, page: Page, wanted: Mapping[s
     if wanted.get("age"):
         conditions.append(f"{AGE} = :age")
     source = (
-        "SELECT id AS alert_id, case_id, subject_id, rule, state, rung, agency, target_agency, escalations, due_at, raised_at, version, policy_version,"
-        f" to_char(raised_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS') || id AS place FROM ({ALERT}) a WHERE {' AND '.join(conditions)}"
+        "SELECT id AS alert_id, case_id, subject_id, rule, state, rung, agency, target_agency, escalations, due_at, raised_at, version,"
+        f" policy_version, to_char(raised_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS') || id AS place"
+        f" FROM ({ALERT}) a WHERE {' AND '.join(conditions)}"
     )
     return _page(connection, source, values, page)
 

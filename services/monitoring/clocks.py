@@ -1,6 +1,7 @@
-"""The clock worker: looks at the cases whose moment lies below the watermark, decides, and states what it decided. Alone it writes MISSED, MADE_UP and alerts.
+"""The clock worker: looks at the cases whose moment lies below the watermark, decides, and states what it decided.
 
-Several may run: each takes cases that no other holds (SKIP LOCKED), and the key of a decision lets it be made once.
+It alone writes MISSED, MADE_UP and the states of alerts. Several may run: each takes cases that no other holds (SKIP LOCKED), and the key
+of a decision lets it be made once.
 """
 
 from collections.abc import Callable
@@ -28,11 +29,11 @@ from services.monitoring.storage import Work
 
 BATCH = 500
 _DUE = text("""
-    SELECT w.reached, c.case_id FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
+    SELECT w.reached, c.case_id
+    FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
       SELECT case_id FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
-        AND NOT EXISTS (SELECT FROM copy.parked p WHERE p.subject = watch.case_id)
-        AND NOT EXISTS (SELECT FROM copy.quarantine q WHERE q.subject = watch.case_id AND q.state = 'OPEN')
-      ORDER BY look_at LIMIT :limit FOR UPDATE SKIP LOCKED) c""")
+        AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
+      ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
 _LOOK_AGAIN = text("""
     UPDATE copy.watch w SET look_at = n.look_at FROM unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[])) AS n (case_id, look_at)
     WHERE w.case_id = n.case_id""")
@@ -55,7 +56,7 @@ class ClockWorker:
             try:
                 if self.turn() >= BATCH:
                     continue
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # a database that is away: begin again until it is back
                 log.warning("clocks begin again", error=type(error).__name__)
                 stop.wait(0.5)
             stop.wait(self.tick)
@@ -75,7 +76,11 @@ class ClockWorker:
         looks: dict[UUID, datetime | None] = {}
         decided: list[tuple[Decision, History, Policy]] = []
         for case_id, facts in facts_of(connection, self.codec, due).items():
-            found, looks[case_id] = self._look(case_id, facts, due[case_id])
+            try:
+                found, looks[case_id] = self._look(case_id, facts, due[case_id])
+            except Exception as error:  # noqa: BLE001  # a case that can't be judged costs itself alone; it is tried with each watermark
+                log.error("a case can't be judged", case_id=str(case_id), error=type(error).__name__)
+                found, looks[case_id] = [], due[case_id]
             decided.extend(found)
         self._state(connection, decided)
         order = sorted(looks)

@@ -19,7 +19,6 @@ from services.monitoring.domain.case_view import CaseView
 from services.monitoring.domain.follow_up import REACHES, Care, FollowUp, unplanned
 from services.monitoring.domain.policy import Policy
 
-
 FARTHEST = timedelta(days=3653)
 """How far ahead a follow-up may be scheduled: what lies farther is a slip of the pen."""
 

@@ -10,7 +10,7 @@ from casebus.settings import ServiceSettings, common, needed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings(ServiceSettings):
-    """`policies`: the folder of policy files. `tick_seconds`: how often the clock worker looks. `blind_seconds`: when a silent owner is named."""
+    """`policies`: the folder of their files. `tick_seconds`: how often clocks are looked at. `blind_seconds`: until a silence is named."""
 
     policies: Path
     tick_seconds: float

@@ -1,6 +1,7 @@
 """What monitoring owns: cares, follow-ups, alerts, and the decisions that were made. Its copies are in copies.py."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -49,8 +50,13 @@ class Work(BusWork):
         self.sharing.load_ids(cases)
 
     def standing(self, aggregate: UUID) -> Standing | None:
-        sharing = self.sharing.get(self._case_of.get(aggregate, aggregate))
-        return sharing.standing() if sharing else None
+        """Who takes part in the case; of an alert also the agency that answers for it, which may only have been asked to take part."""
+        case_id = self._case_of.get(aggregate, aggregate)
+        sharing, alert = self.sharing.get(case_id), self.alerts.get(aggregate)
+        if alert is None:
+            return sharing.standing() if sharing else None
+        known = sharing or Sharing(id=case_id, region=alert.region)
+        return replace(known, active=known.active | alert.answerable).standing()
 
     def version(self, aggregate: UUID) -> int | None:
         found = self.follow_ups.get(aggregate) or self.alerts.get(aggregate)

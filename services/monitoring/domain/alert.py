@@ -42,6 +42,11 @@ class Alert:
     def is_open(self) -> bool:
         return self.state in (AlertState.RAISED, AlertState.ACKNOWLEDGED)
 
+    @property
+    def answerable(self) -> frozenset[str]:
+        """The agencies that may act on it whatever their part in the case: the responsible one, and the one whose turn it is."""
+        return frozenset({self.agency} if self.rung is Rung.COORDINATOR else {self.agency, self.target_agency})
+
     def acknowledge(self) -> tuple["Alert", AlertAcknowledged]:
         """Somebody has seen it: it climbs one window later. Once on each rung."""
         self._must_be_open()

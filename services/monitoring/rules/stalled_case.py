@@ -11,6 +11,7 @@ from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Rule
 
+
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     """Started by the opening and by each progress while the case is open; stopped by the next progress; ended by the closure."""
     begun = [fact for fact, _ in history.of(CaseOpened, CaseReopened)]

@@ -4,6 +4,7 @@ Faust acknowledges a message whose agent raised, and a kill -9 can lose or doubl
 through here; the agent catches, counts and goes on; and what is applied twice changes nothing (ledger.py).
 """
 
+import logging
 from typing import Any, Final
 
 import faust
@@ -23,6 +24,7 @@ TABLE: Final = "cases"
 CHANGELOG: Final = f"{APP}-{TABLE}-changelog"
 SESSION_SECONDS: Final = 10.0
 """How long the group waits for a worker that was killed, unless another takes its place at once."""
+REPEAT_SECONDS: Final = 30.0
 
 log = telemetry.logger(__name__)
 
@@ -84,9 +86,26 @@ def make_app(settings: StreamSettings) -> faust.App:
 def run(settings: StreamSettings) -> None:
     """Runs until SIGTERM or SIGINT; ends the process."""
     telemetry.configure(APP, level="WARNING")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_OneOfAKind())
     worker = faust.Worker(make_app(settings), quiet=True, override_logging=False, redirect_stdouts=False)
     worker.spinner = None  # it writes to the terminal even when told to be quiet
     worker.execute_from_commandline()
+
+
+class _OneOfAKind(logging.Filter):
+    """While the broker is away its client says so many times a second: each message once in a while is enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.name, str(record.msg)
+        if record.created - self._said.get(kind, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            return False
+        self._said[kind] = record.created
+        return True
 
 
 class _Diskless(faust.App):
@@ -100,6 +119,7 @@ def _configuration(settings: StreamSettings, partitions: int) -> dict[str, Any]:
     return {
         "env_prefix": "CONTINUUM_FAUST",  # else a stray WEB_BIND or BROKER_URL in the environment would win over what stands here
         "broker": [f"kafka://{address.strip()}" for address in settings.kafka_bootstrap.split(",")],
+        "canonical_url": f"http://{APP}/",  # of the instance, not of its port: Faust refuses an assignment that was made for another address
         "broker_session_timeout": SESSION_SECONDS,
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": f"{APP}-1",

@@ -144,14 +144,10 @@ def test_only_the_events_that_move_a_case_are_read() -> None:
         if kind is None:
             continue
         (example, *_) = examples_of(schema, SCHEMAS)
-        event = _from_example(kind, read_example(schema, example))
+        event = kind(**read_example(schema, example))
         if CaseView(id=CASE).after(event, envelope(event)).steps:
             telling.add(kind)
     assert telling == set(MOVES)
-
-
-def _from_example(kind: type[Event], values: dict[str, object]) -> Event:
-    return kind(**values)
 
 
 BROKEN: dict[str, Callable[[Message], Message]] = {
@@ -166,7 +162,7 @@ BROKEN: dict[str, Callable[[Message], Message]] = {
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_record_is_counted_and_the_next_one_applied(broken: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_record_is_counted_and_the_next_one_applied(broken: str) -> None:
     stream = Stream(Ledger(CODEC, {}))
     stream.take(_Message(**BROKEN[broken](message(received("county")))))
     stream.take(_Message(**message(received("county"))))

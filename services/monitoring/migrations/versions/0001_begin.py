@@ -45,7 +45,9 @@ CREATE TABLE copy.case_view (
 );
 CREATE INDEX ON copy.case_view (region, holder, stage);
 CREATE TABLE copy.stock_cell (region text, holder text, stage text, count int NOT NULL, PRIMARY KEY (region, holder, stage));
-CREATE TABLE copy.flow_cell (region text, from_agency text, to_agency text, count int NOT NULL, PRIMARY KEY (region, from_agency, to_agency));
+CREATE TABLE copy.flow_cell (
+    region text, from_agency text, to_agency text, count int NOT NULL, PRIMARY KEY (region, from_agency, to_agency)
+);
 CREATE TABLE copy.hand_off (
     case_id uuid, number int, region text NOT NULL, from_agency text NOT NULL, to_agency text NOT NULL, at timestamptz NOT NULL,
     PRIMARY KEY (case_id, number)

@@ -1,0 +1,27 @@
+"""A sample service for each test, with databases, topics and an owner's name that no other test has."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from continuum.local import postgres
+from tests.integration.bus.sample import Sample, make, new_owner
+from tests.integration.bus.tools import make_topics
+
+
+@pytest.fixture
+def offline(database_server: str) -> Iterator[Sample]:
+    """The sample service where no Kafka is needed."""
+    made = make(database_server, "127.0.0.1:1", new_owner())
+    yield made
+    made.engine.dispose()
+    made.admin.dispose()
+    postgres.drop(database_server, f"bus_{made.owner}")
+
+
+@pytest.fixture
+def sample(offline: Sample, broker: str) -> Sample:
+    """The sample service with its topics."""
+    made = Sample(**{**vars(offline), "bootstrap": broker})
+    make_topics(made)
+    return made

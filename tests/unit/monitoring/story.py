@@ -1,0 +1,157 @@
+"""A case's facts as the services would record them, and what monitoring decides of them."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+from pydantic import TypeAdapter
+
+from casebus.contracts import intake, monitoring, planning, referral
+from casebus.contracts.intake import AgencyKind, CaseSource, Nature, Priority
+from casebus.contracts.monitoring import ContactChannel, ContactResult
+from casebus.contracts.planning import CaseOutcome, ReopenReason
+from casebus.contracts.referral import ReferralAccepted, ReferralOffered
+from casebus.envelope import Envelope, Origin, Role
+from casebus.event import Event
+from services.monitoring.domain.decision import Decision, decide
+from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.policy import Policy
+from services.monitoring.rules import RULES
+
+CASE = UUID("8e55b0a8-9072-5635-ae6b-7bde7d539d83")
+IMPORT = UUID(int=77)
+LEAD, PARTNER, REGION = "city-hospital", "north-shelter", "north"
+MONDAY = datetime(2026, 1, 5, 12, tzinfo=UTC)
+"""A Monday noon in winter, when London's time is UTC."""
+
+WRITTEN = {
+    "policy": "test",
+    "version": "1",
+    "region": "*",
+    "calendar": {"zone": "Europe/London", "country": "GB", "subdivision": "ENG"},
+    "follow_up": {"intervals": ["14d"], "grace": "1d"},
+    "referral_answer": {"within": "2d", "grace": "1d"},
+    "stall": {
+        "within": "30d",
+        "progress": ["planning.PlanAgreed", "planning.StepDone", "referral.ReferralAccepted", "monitoring.ContactRecorded"],
+    },
+    "ladder": {"WORKER": "2d", "SUPERVISOR": "3d"},
+}
+POLICY: Policy = TypeAdapter(Policy).validate_python(WRITTEN | {"follow_up": {"intervals": dict.fromkeys(Priority, ["14d"]), "grace": "1d"}})
+
+
+def day(number: float) -> datetime:
+    """Noon of the day so many days after the Monday on which everything begins."""
+    return MONDAY + timedelta(days=number)
+
+
+def some(name: object) -> UUID:
+    """An id that is the same each time."""
+    return uuid5(CASE, str(name))
+
+
+class Story:
+    """Facts are told in the order of their calls within each owner; recorded times are the teller's."""
+
+    def __init__(self, *, opened: bool = True, priority: Priority = Priority.MEDIUM) -> None:
+        self.facts: list[Fact] = []
+        self._told: Counter[str] = Counter()
+        if opened:
+            self.receive(day(-1), priority=priority)
+            self.tell(intake.CaseOpened(case_id=CASE, agency=LEAD, region=REGION, priority=priority, under_way=False), day(0))
+
+    def tell(
+        self, event: Event, at: datetime, *, occurred: datetime | None = None, origin: Origin | None = None, import_id: UUID | None = None
+    ) -> Fact:
+        """Recorded at `at`; one that occurred earlier is OFFLINE, unless it belongs to an import."""
+        owner = event.TYPE.partition(".")[0]
+        self._told[owner] += 1
+        past = Origin.IMPORT if import_id else Origin.OFFLINE
+        envelope = Envelope(
+            event_id=some(f"{owner} {self._told[owner]}"),
+            type=event.TYPE,
+            version=event.VERSION,
+            owner=owner,
+            topic=event.TOPIC,
+            subject=event.subject,
+            case_seq=self._told[owner],
+            generation=1,
+            occurred_at=occurred or at,
+            recorded_at=at,
+            agency=LEAD,
+            actor="actor-1",
+            actor_role=Role.WORKER,
+            actor_agency=LEAD,
+            lead_epoch=1,
+            correlation_id=CASE,
+            origin=origin or (Origin.LIVE if occurred is None else past),
+            import_id=import_id,
+        )
+        self.facts.append(Fact(event, envelope))
+        return self.facts[-1]
+
+    def receive(self, at: datetime, *, priority: Priority = Priority.MEDIUM) -> None:
+        received = intake.CaseReceived(
+            case_id=CASE, agency=LEAD, region=REGION, source=CaseSource.AGENCY, agency_kind=AgencyKind.HOSPITAL, referring_agency=None
+        )
+        self.tell(received, at)
+        self.tell(intake.CaseTriaged(case_id=CASE, priority=priority, nature=Nature.HOUSING, crisis=False), at + timedelta(seconds=1))
+
+    def begin_import(self, at: datetime, *owners: str) -> None:
+        self.tell(intake.CaseImportBegun(case_id=CASE, import_id=IMPORT, owners=owners), at, occurred=at, import_id=IMPORT)
+
+    def complete_import(self, owner: str, at: datetime) -> None:
+        imported = {
+            "intake": intake.CaseImported,
+            "planning": planning.CaseImported,
+            "referral": referral.CaseImported,
+            "monitoring": monitoring.CaseImported,
+        }[owner]
+        self.tell(imported(case_id=CASE, import_id=IMPORT), at, occurred=at, import_id=IMPORT)
+
+    def follow_up(self, name: str, *, due: datetime, at: datetime, **how: datetime | UUID) -> Fact:
+        event = monitoring.FollowUpScheduled(case_id=CASE, follow_up_id=some(name), due_at=due, number=1)
+        return self.tell(event, at, **how)  # type: ignore[arg-type]  # tell's own words
+
+    def contact(self, name: str | None, at: datetime, *, result: ContactResult = ContactResult.REACHED, **how: datetime | UUID) -> Fact:
+        answered = some(name) if name else None
+        event = monitoring.ContactRecorded(
+            case_id=CASE, contact_id=some(f"contact {at}"), follow_up_id=answered, result=result, channel=ContactChannel.VISIT
+        )
+        return self.tell(event, at, **how)  # type: ignore[arg-type]  # tell's own words
+
+    def offer(self, name: str, at: datetime, *, to: str = PARTNER) -> Fact:
+        event = ReferralOffered(
+            case_id=CASE, referral_id=some(name), step_id=None, service_id=None, service_type="shelter", agency=to, attempt=1
+        )
+        return self.tell(event, at)
+
+    def accept(self, name: str, at: datetime, *, by: str = PARTNER) -> Fact:
+        return self.tell(ReferralAccepted(case_id=CASE, referral_id=some(name), agency=by, step_id=None), at)
+
+    def close(self, at: datetime, **how: datetime | UUID) -> Fact:
+        return self.tell(planning.CaseClosed(case_id=CASE, outcome=CaseOutcome.GOALS_REACHED), at, **how)  # type: ignore[arg-type]  # tell's
+
+    def reopen(self, at: datetime) -> Fact:
+        return self.tell(planning.CaseReopened(case_id=CASE, reason=ReopenReason.NEW_NEED, under_way=False), at)
+
+    def hand_over(self, at: datetime, *, to: str = PARTNER) -> Fact:
+        return self.tell(intake.LeadHandedOver(case_id=CASE, from_agency=LEAD, to_agency=to, lead_epoch=2), at)
+
+    def decisions(self, watermark: datetime, policy: Policy = POLICY) -> list[Decision]:
+        return decide(History.below(CASE, self.facts, watermark), watermark, policy, RULES)[0]
+
+    def look(self, watermark: datetime, policy: Policy = POLICY) -> datetime | None:
+        return decide(History.below(CASE, self.facts, watermark), watermark, policy, RULES)[1]
+
+    def said(self, watermark: datetime, *, about: type[Event] | None = None) -> list[Event]:
+        """The events that are decided, of one type if wanted."""
+        return [one.event for one in self.decisions(watermark) if about is None or isinstance(one.event, about)]
+
+    def state(self, watermark: datetime) -> list[Event]:
+        """Decide and tell what is new, recorded at the watermark, as the clock worker does."""
+        known = {(type(fact.event), *fact.event.says().values()) for fact in self.facts}
+        new = [one for one in self.said(watermark) if (type(one), *one.says().values()) not in known]
+        for number, one in enumerate(new):
+            self.tell(one, watermark + timedelta(microseconds=number), origin=Origin.SYSTEM)
+        return new

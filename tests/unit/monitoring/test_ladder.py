@@ -1,0 +1,111 @@
+"""How an alert climbs: two days with the worker, three with the supervisor, then to the region."""
+
+from casebus.contracts.monitoring import (
+    AlertAcknowledged,
+    AlertCause,
+    AlertEscalated,
+    AlertRaised,
+    AlertResolved,
+    AlertRule,
+    Rung,
+)
+from casebus.event import Event
+from tests.unit.monitoring.story import CASE, LEAD, PARTNER, REGION, Story, day
+
+
+def raised(*, told: float = 31) -> Story:
+    """A case that stalled on day 30; the alert was told on the day that `told` says."""
+    story = Story()
+    [alert] = story.state(day(told))
+    assert isinstance(alert, AlertRaised)
+    return story
+
+
+def alert_of(story: Story) -> AlertRaised:
+    [alert] = [fact.event for fact in story.facts if isinstance(fact.event, AlertRaised)]
+    return alert
+
+
+def acknowledge(story: Story, at: float) -> None:
+    story.tell(AlertAcknowledged(case_id=CASE, alert_id=alert_of(story).alert_id, rule=AlertRule.STALLED_CASE), day(at))
+
+
+def rungs(events: list[Event]) -> list[Rung]:
+    return [event.rung for event in events if isinstance(event, AlertEscalated)]
+
+
+def test_it_climbs_a_rung_a_window_from_when_each_was_told() -> None:
+    story = raised()
+    assert (story.state(day(33)), story.look(day(33))) == ([], day(33))
+    assert rungs(story.state(day(33.5))) == [Rung.SUPERVISOR]
+    assert (story.state(day(36.5)), story.look(day(36.5))) == ([], day(36.5))
+    assert rungs(story.state(day(36.6))) == [Rung.COORDINATOR]
+    assert (story.state(day(300)), story.look(day(300))) == ([], None)
+
+
+def test_the_top_is_the_regions_coordinator() -> None:
+    story = raised()
+    [first] = story.state(day(34))
+    [second] = story.state(day(38))
+    assert isinstance(first, AlertEscalated)
+    assert isinstance(second, AlertEscalated)
+    assert (first.target_agency, second.target_agency) == (LEAD, REGION)
+
+
+def test_after_a_blind_month_it_climbs_one_rung_at_a_time() -> None:
+    story = raised(told=60)
+    assert story.state(day(62)) == []
+    assert rungs(story.state(day(90))) == [Rung.SUPERVISOR]
+    assert rungs(story.state(day(92))) == []
+    assert rungs(story.state(day(93.1))) == [Rung.COORDINATOR]
+
+
+def test_an_acknowledgement_holds_it_for_one_window() -> None:
+    story = raised()
+    acknowledge(story, 32)
+    assert (story.state(day(33.5)), story.look(day(33.5))) == ([], day(34))
+    assert rungs(story.state(day(34.1))) == [Rung.SUPERVISOR]
+
+
+def test_a_second_acknowledgement_on_a_rung_holds_it_no_longer() -> None:
+    story = raised()
+    acknowledge(story, 32)
+    acknowledge(story, 33.9)
+    assert rungs(story.state(day(34.1))) == [Rung.SUPERVISOR]
+
+
+def test_an_acknowledgement_that_comes_after_the_window_holds_nothing() -> None:
+    story = raised()
+    acknowledge(story, 33.1)
+    assert rungs(story.state(day(33.5))) == [Rung.SUPERVISOR]
+
+
+def test_each_rung_may_be_acknowledged_anew() -> None:
+    story = raised()
+    acknowledge(story, 32)
+    story.state(day(34.1))
+    acknowledge(story, 36)
+    assert rungs(story.state(day(38.9))) == []
+    assert rungs(story.state(day(39.1))) == [Rung.COORDINATOR]
+
+
+def test_it_climbs_no_further_once_somebody_has_acted() -> None:
+    story = raised()
+    event = AlertResolved(case_id=CASE, alert_id=alert_of(story).alert_id, rule=AlertRule.STALLED_CASE, cause=AlertCause.ACTED, evidence=None)
+    story.tell(event, day(32))
+    assert story.state(day(300)) == []
+
+
+def test_it_climbs_no_further_once_its_reason_is_gone() -> None:
+    story = raised()
+    story.contact(None, day(32))
+    assert [type(event) for event in story.state(day(32.5))] == [AlertResolved]
+    assert rungs(story.state(day(61))) == []
+
+
+def test_it_climbs_to_whoever_leads_then() -> None:
+    story = raised()
+    story.hand_over(day(32))
+    [step] = story.state(day(34))
+    assert isinstance(step, AlertEscalated)
+    assert step.target_agency == PARTNER
