@@ -170,7 +170,7 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
 
 def _hold_relays(connection: Connection) -> None:
     """No relay works until this transaction ends."""
-    connection.execute(text("SET LOCAL lock_timeout = '8s'"))  # a relay that waits looks every 5 s
+    connection.execute(text("SET LOCAL lock_timeout = '3s'"))  # a relay that can't work lets go in less
     try:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     except OperationalError as error:

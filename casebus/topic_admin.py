@@ -53,11 +53,8 @@ def apply(bootstrap: str, topics: Iterable[Topic], *, replication: int = 1) -> l
     changes = diff(bootstrap, declared.values())
     admin = AdminClient({"bootstrap.servers": bootstrap})
     missing = [declared[c.topic] for c in changes if c.what == "is missing"]
-    made = admin.create_topics(
-        [NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, config=t.config()) for t in missing],
-        operation_timeout=SECONDS,
-    )
-    for future in made.values():
+    new = [NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, config=t.config()) for t in missing]
+    for future in admin.create_topics(new, operation_timeout=SECONDS).values() if new else ():
         future.result()
     differing = [declared[c.topic] for c in changes if c.what.startswith("differs")]
     if differing:

@@ -1,4 +1,4 @@
-"""What `make demo CHECK=1` looks at, over HTTP alone: the page, the alerts against an independent reading of the files, nothing parked or refused."""
+"""What `make demo CHECK=1` looks at over HTTP: the page, the alerts against an independent reading of the files, nothing parked."""
 
 import time
 from collections.abc import Iterator

@@ -64,7 +64,7 @@ def up() -> None:
 
 
 @app.command()
-def demo(check: Annotated[bool, typer.Option(help="Sixty days without a person, checked; the last line is JSON.")] = False) -> None:
+def demo(*, check: Annotated[bool, typer.Option(help="Sixty days without a person, checked; the last line is JSON.")] = False) -> None:
     """Run everything with the sample's history, which goes on at about a day a second.
 
     Example: `continuum demo --check`
@@ -99,6 +99,7 @@ def ssda903(
 
 @app.command()
 def token(
+    *,
     agency: Annotated[str, typer.Option(help="The agency it acts for.")] = "city-hospital",
     role: Annotated[Role, typer.Option(help="What its bearer may do.", case_sensitive=False)] = Role.WORKER,
     region: Annotated[str, typer.Option(help="The region of the agency.")] = "north",
@@ -126,6 +127,7 @@ def token(
 
 def _operation(run: Callable[..., None]) -> Callable[..., None]:
     """A function of operations.py as a command: a failure is one line."""
+
     @wraps(run)
     def command(**given: object) -> None:
         with clear_failures():

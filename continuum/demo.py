@@ -1,4 +1,4 @@
-"""`make demo`: the whole platform on this machine, with a real history that goes on. One URL; Ctrl-C ends it; the next start goes on from there."""
+"""`make demo`: the whole platform on this machine, with a real history that goes on. Ctrl-C ends it; the next start continues."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""`continuum import ssda903`: reads a return, reports its bad rows, takes its cases through the running services, and ends with the figures."""
+"""`continuum import ssda903`: reads a return, reports bad rows, takes its cases through the services, and ends with the figures."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -34,7 +34,7 @@ def import_return(folder: Path, until: date | None, console: Console, say: Calla
         console.print(str(remark), highlight=False)
     home = home_folder()
     urls = last_run(home)["urls"]
-    assert isinstance(urls, dict)  # noqa: S101  # stack._write wrote it
+    assert isinstance(urls, dict)  # stack._write wrote it
     moment = plan.start_of(until or sample.found.last_day + timedelta(days=1))
     try:
         with sending(home, urls) as sender, shown(console) as progress:

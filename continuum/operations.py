@@ -134,6 +134,7 @@ def replay_quarantined(
     service: Service,
     number: Number,
     track: TrackName = "copies",
+    *,
     do: Annotated[bool, typer.Option("--do", help="Do it; without this, only say what would happen.")] = False,
 ) -> None:
     """Try an entry again, and what was parked behind it. Without --do nothing is changed.

@@ -1,4 +1,4 @@
-"""All of continuum on this machine: PostgreSQL, Kafka, the four services, Faust and the console, as children of this process, on 127.0.0.1."""
+"""All of continuum on this machine, on 127.0.0.1: PostgreSQL, Kafka, four services, Faust and the console, as our children."""
 
 import json
 import os
@@ -20,8 +20,8 @@ from casebus.migrate import migrate
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import kafka, ports, postgres
-from continuum.replay import SystemClock
 from continuum.local.process import Child, LocalFailure, Program, Supervisor, locked
+from continuum.replay import SystemClock
 
 CLONE = Path(__file__).parents[1]
 SERVICES = ("intake", "planning", "referral", "monitoring")
@@ -63,7 +63,7 @@ def issuer(home: Path) -> DevelopmentIssuer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
-    """Where everything answers. `databases` are the owner's URLs, by service, as `reseed`, `rebuild` and a stepped system time need them."""
+    """Where everything answers. `databases` are the owners' URLs, by service: operators and a stepped system time need them."""
 
     home: Path
     bootstrap: str
@@ -94,9 +94,7 @@ class Running:
 
 
 @contextmanager
-def running(
-    home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None
-) -> Iterator[Running]:
+def running(home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None) -> Iterator[Running]:
     """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line.
 
     `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
@@ -105,56 +103,63 @@ def running(
     with locked(home / "run.lock", "another continuum"), Supervisor() as servers:
         chosen = dict(zip(PORTS, ports.choose(*PORTS.values()), strict=True))
         step("Starting PostgreSQL and Kafka")
-        bootstrap, admin_url = _servers(servers, home, chosen)
-        with services_on(home, bootstrap, admin_url, chosen, begin=begin, watermark_seconds=watermark_seconds, step=step) as run:
+        with ThreadPoolExecutor(1) as beside:
+            broker = beside.submit(_broker, servers, home, chosen)
+            databases = prepared_databases(postgres.start(servers, home=home, port=chosen["postgres"]))
+            bootstrap = broker.result()
+        with services_on(home, bootstrap, databases, chosen, begin=begin, watermark_seconds=watermark_seconds, step=step) as run:
             yield replace(run, servers=servers)
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """By service: the URL of whoever owns the tables, and that of the service's own role."""
+
+    owners: Mapping[str, str]
+    roles: Mapping[str, str]
+
+
+def prepared_databases(admin_url: str) -> Databases:
+    """A database and a role for each service, with the newest tables."""
+    owners = {name: _owner_url(admin_url, name) for name in SERVICES}
+    roles = {}
+    for name in SERVICES:
+        roles[name] = postgres.provision(admin_url, name)
+        migrate(owners[name], CLONE / "services" / name / "migrations" / "versions", name)
+    return Databases(owners, roles)
+
+
+def _broker(servers: Supervisor, home: Path, chosen: Mapping[str, int]) -> str:
+    bootstrap = kafka.start(servers, home=home, port=chosen["kafka"], controller_port=chosen["controller"])
+    apply(bootstrap, read_topics())
+    return bootstrap
 
 
 @contextmanager
 def services_on(
     home: Path,
     bootstrap: str,
-    admin_url: str,
+    databases: Databases,
     chosen: Mapping[str, int],
     *,
     begin: datetime | None = None,
     watermark_seconds: float = 1.0,
     step: Step = lambda _: None,
 ) -> Iterator[Running]:
-    """The same on servers that run already; `chosen` gives each process its port."""
+    """The processes, on servers that run and have topics and tables; `chosen` gives each its port."""
     with Supervisor() as services:
-        step("Preparing databases and topics")
-        databases = {name: _owner_url(admin_url, name) for name in SERVICES}
-        roles = _prepare(admin_url, databases, bootstrap)
         if begin is not None:
-            with SystemClock(databases.values()) as clock:
+            with SystemClock(databases.owners.values()) as clock:
                 clock.begin(begin)
         step("Starting the services")
         urls = {name: f"http://{LOOPBACK}:{chosen[name]}" for name in (*SERVICES, "console", "stream")}
-        children = _start(services, home, chosen, _environments(home, bootstrap, roles, urls, watermark_seconds))
+        children = _start(services, home, chosen, _environments(home, bootstrap, databases.roles, urls, watermark_seconds))
         for name, child in children.items():
             if name != "stream":  # the trend may follow; the page does not wait for it
                 _await(services, child, urls[name])
-        found = Running(home=home, bootstrap=bootstrap, databases=databases, urls=urls, services=services, children=children)
+        found = Running(home=home, bootstrap=bootstrap, databases=databases.owners, urls=urls, services=services, children=children)
         _write(home / "run.json", found)
         yield found
-
-
-def _servers(servers: Supervisor, home: Path, chosen: Mapping[str, int]) -> tuple[str, str]:
-    with ThreadPoolExecutor(2) as pool:
-        log = pool.submit(kafka.start, servers, home=home, port=chosen["kafka"], controller_port=chosen["controller"])
-        database = pool.submit(postgres.start, servers, home=home, port=chosen["postgres"])
-        return log.result(), database.result()
-
-
-def _prepare(admin_url: str, databases: Mapping[str, str], bootstrap: str) -> dict[str, str]:
-    """Topics, databases, roles and tables; returns each service's own URL."""
-    apply(bootstrap, read_topics())
-    roles = {}
-    for name in SERVICES:
-        roles[name] = postgres.provision(admin_url, name)
-        migrate(databases[name], CLONE / "services" / name / "migrations" / "versions", name)
-    return roles
 
 
 def _owner_url(admin_url: str, database: str) -> str:

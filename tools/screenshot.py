@@ -25,7 +25,7 @@ def main() -> int:
     """0 when both pictures are written; 1 with one line that says what to do."""
     try:
         urls = last_run(home_folder())["urls"]
-        assert isinstance(urls, dict)  # noqa: S101  # stack.running wrote it
+        assert isinstance(urls, dict)  # stack.running wrote it
         _take_all(f"{urls['console']}/")
     except (LocalFailure, Error) as problem:
         print(f"screenshot: {str(problem).partition(chr(10))[0]}", file=sys.stderr)

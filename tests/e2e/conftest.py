@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from casebus.envelope import Role
+from casebus.topic_admin import apply
+from casebus.topics import read_topics
 from continuum.local import ports, postgres
 from continuum.replay import SystemClock
-from continuum.stack import PORTS, SERVICES, Running, issuer, services_on
+from continuum.stack import PORTS, SERVICES, Running, issuer, prepared_databases, services_on
 from tests.e2e.waiting import until
 
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -29,7 +31,9 @@ class Person:
     def ask(self, service: str, path: str, **headers: str) -> httpx.Response:
         return self._client(service).get(f"/api{path}", headers=headers)
 
-    def tell(self, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "", key: str = "") -> httpx.Response:
+    def tell(
+        self, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "", key: str = ""
+    ) -> httpx.Response:
         headers = {"Idempotency-Key": key or str(uuid4())}
         if version is not None:
             headers["If-Match"] = f'"{version}"'
@@ -38,7 +42,9 @@ class Person:
         return self._client(service).post(f"/api{path}", json=dict(body), headers=headers)
 
     def _client(self, service: str) -> httpx.Client:
-        client = httpx.Client(base_url=self.run.urls[service], headers={"Authorization": f"Bearer {self.token}"}, timeout=20, trust_env=False)
+        client = httpx.Client(
+            base_url=self.run.urls[service], headers={"Authorization": f"Bearer {self.token}"}, timeout=20, trust_env=False
+        )
         self.run.services.hold(client)
         return client
 
@@ -60,8 +66,13 @@ def platform(empty_broker: str, database_server: str, tmp_path_factory: pytest.T
     """Four services, Faust and the console; on 2 March 2026, 08:00 UTC, until somebody steps the time."""
     for name in SERVICES:
         postgres.drop(database_server, name)
+    databases = prepared_databases(database_server)
+    apply(empty_broker, read_topics())
     home: Path = tmp_path_factory.mktemp("platform")
     chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
-    with services_on(home, empty_broker, database_server, chosen, begin=BEGIN, watermark_seconds=0.25) as run, SystemClock(run.databases.values()) as clock:
+    with (
+        services_on(home, empty_broker, databases, chosen, begin=BEGIN, watermark_seconds=0.25) as run,
+        SystemClock(run.databases.values()) as clock,
+    ):
         until(lambda: httpx.get(run.urls["monitoring"] + "/readyz", trust_env=False).status_code == 200)
         yield Platform(run, clock)

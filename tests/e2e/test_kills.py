@@ -1,9 +1,12 @@
 """kill -9 of every service while commands go on: nothing that was answered is lost, nothing happens twice."""
 
+import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from uuid import uuid4
 
 import httpx
@@ -17,7 +20,9 @@ CASES = 150
 AGENCIES = ("kill-a", "kill-b", "kill-c", "kill-d")
 
 
-def persistently(who: Person, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "") -> httpx.Response:
+def persistently(
+    who: Person, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = ""
+) -> httpx.Response:
     """The command's answer, asked with one key until the service that was killed is there again."""
     key, answers = str(uuid4()), []
 
@@ -45,7 +50,9 @@ def one_case(platform: Platform, number: int) -> tuple[str, list[str]]:
         body = {"case_id": case_id, "service_type": "housing", "agency": taker}
         offer = persistently(who, "referral", "/referrals", body, seen=opened.headers["Case-Seen"])
         assert offer.status_code == 201, offer.text
-        taken = persistently(platform.person(taker, region="killed"), "referral", f"/referrals/{offer.json()['id']}/acceptance", {}, version=1)
+        taken = persistently(
+            platform.person(taker, region="killed"), "referral", f"/referrals/{offer.json()['id']}/acceptance", {}, version=1
+        )
         assert taken.status_code == 200, taken.text
     return case_id, [lead, *chain]
 
@@ -58,12 +65,12 @@ def test_nothing_is_lost_or_doubled_when_services_are_killed(platform: Platform,
         told = [pool.submit(one_case, platform, number) for number in range(CASES)]
         while not all(each.done() for each in told):
             name = dice.choice(("intake", "planning", "referral", "monitoring"))
-            platform.run.child(name).kill()
+            os.kill(platform.run.child(name).pid, signal.SIGKILL)
             assert until(lambda: platform.run.mend(1.0), 20) == name
             killed[name] += 1
             until(lambda name=name: httpx_ready(platform.run.urls[name]), 30)  # type: ignore[misc]  # bound at once
         held = dict(each.result() for each in told)
-    expected = Counter((a, b) for chain in held.values() for a, b in zip(chain, chain[1:], strict=False))
+    expected = Counter((a, b) for chain in held.values() for a, b in pairwise(chain))
     assert sum(killed.values()) >= 3, "no fault struck"
 
     def flow() -> Counter[tuple[str, str]]:

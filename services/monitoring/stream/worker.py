@@ -119,7 +119,7 @@ def _configuration(settings: StreamSettings, partitions: int) -> dict[str, Any]:
     return {
         "env_prefix": "CONTINUUM_FAUST",  # else a stray WEB_BIND or BROKER_URL in the environment would win over what stands here
         "broker": [f"kafka://{address.strip()}" for address in settings.kafka_bootstrap.split(",")],
-        "canonical_url": f"http://{APP}/",  # of the instance, not of its port: Faust refuses an assignment that was made for another address
+        "canonical_url": f"http://{APP}/",  # whatever the port: Faust refuses an assignment made for another address
         "broker_session_timeout": SESSION_SECONDS,
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": f"{APP}-1",

@@ -39,7 +39,7 @@ def cut_before_marking(relay: Relay) -> None:
     def cut(*_: object) -> None:
         relay._connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
-    relay._mark = cut  # type: ignore[method-assign]
+    relay._mark = cut  # type: ignore[method-assign,assignment]
 
 
 def test_an_event_that_is_committed_reaches_the_topic_with_its_envelope(sample: Sample) -> None:

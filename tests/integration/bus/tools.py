@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from sqlalchemy import Connection, text
 
@@ -81,7 +81,18 @@ def consumer_of(sample: Sample, track: Track | None = None) -> TrackConsumer:
 
 
 def make_topics(sample: Sample) -> None:
+    """The topics are there, for every client, when this returns."""
     apply(sample.bootstrap, sample.declared())
+    log = Log(sample.bootstrap)
+    until(lambda: _answers(log, sample.topic))
+    log.close()
+
+
+def _answers(log: Log, topic: str) -> bool:
+    try:
+        return bool(log.topic_id(topic) and log.bounds(topic))
+    except KafkaException:
+        return False
 
 
 def delete_topic(sample: Sample) -> None:

@@ -37,7 +37,7 @@ WRITTEN = {
     },
     "ladder": {"WORKER": "2d", "SUPERVISOR": "3d"},
 }
-POLICY: Policy = TypeAdapter(Policy).validate_python(WRITTEN | {"follow_up": {"intervals": dict.fromkeys(Priority, ["14d"]), "grace": "1d"}})
+POLICY: Policy = TypeAdapter(Policy).validate_python(WRITTEN)
 
 
 def day(number: float) -> datetime:
@@ -101,24 +101,33 @@ class Story:
         self.tell(intake.CaseImportBegun(case_id=CASE, import_id=IMPORT, owners=owners), at, occurred=at, import_id=IMPORT)
 
     def complete_import(self, owner: str, at: datetime) -> None:
-        imported = {
-            "intake": intake.CaseImported,
-            "planning": planning.CaseImported,
-            "referral": referral.CaseImported,
-            "monitoring": monitoring.CaseImported,
-        }[owner]
-        self.tell(imported(case_id=CASE, import_id=IMPORT), at, occurred=at, import_id=IMPORT)
+        imported: dict[str, Event] = {
+            "intake": intake.CaseImported(case_id=CASE, import_id=IMPORT),
+            "planning": planning.CaseImported(case_id=CASE, import_id=IMPORT),
+            "referral": referral.CaseImported(case_id=CASE, import_id=IMPORT),
+            "monitoring": monitoring.CaseImported(case_id=CASE, import_id=IMPORT),
+        }
+        self.tell(imported[owner], at, occurred=at, import_id=IMPORT)
 
-    def follow_up(self, name: str, *, due: datetime, at: datetime, **how: datetime | UUID) -> Fact:
+    def follow_up(self, name: str, *, due: datetime, at: datetime, occurred: datetime | None = None, import_id: UUID | None = None) -> Fact:
         event = monitoring.FollowUpScheduled(case_id=CASE, follow_up_id=some(name), due_at=due, number=1)
-        return self.tell(event, at, **how)  # type: ignore[arg-type]  # tell's own words
+        return self.tell(event, at, occurred=occurred, import_id=import_id)
 
-    def contact(self, name: str | None, at: datetime, *, result: ContactResult = ContactResult.REACHED, **how: datetime | UUID) -> Fact:
+    def contact(
+        self,
+        name: str | None,
+        at: datetime,
+        *,
+        result: ContactResult = ContactResult.REACHED,
+        occurred: datetime | None = None,
+        import_id: UUID | None = None,
+    ) -> Fact:
+        """What it answers is its name; None where it answers nothing."""
         answered = some(name) if name else None
         event = monitoring.ContactRecorded(
             case_id=CASE, contact_id=some(f"contact {at}"), follow_up_id=answered, result=result, channel=ContactChannel.VISIT
         )
-        return self.tell(event, at, **how)  # type: ignore[arg-type]  # tell's own words
+        return self.tell(event, at, occurred=occurred, import_id=import_id)
 
     def offer(self, name: str, at: datetime, *, to: str = PARTNER) -> Fact:
         event = ReferralOffered(
@@ -129,8 +138,9 @@ class Story:
     def accept(self, name: str, at: datetime, *, by: str = PARTNER) -> Fact:
         return self.tell(ReferralAccepted(case_id=CASE, referral_id=some(name), agency=by, step_id=None), at)
 
-    def close(self, at: datetime, **how: datetime | UUID) -> Fact:
-        return self.tell(planning.CaseClosed(case_id=CASE, outcome=CaseOutcome.GOALS_REACHED), at, **how)  # type: ignore[arg-type]  # tell's
+    def close(self, at: datetime, *, occurred: datetime | None = None, import_id: UUID | None = None) -> Fact:
+        event = planning.CaseClosed(case_id=CASE, outcome=CaseOutcome.GOALS_REACHED)
+        return self.tell(event, at, occurred=occurred, import_id=import_id)
 
     def reopen(self, at: datetime) -> Fact:
         return self.tell(planning.CaseReopened(case_id=CASE, reason=ReopenReason.NEW_NEED, under_way=False), at)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casebus.contracts.monitoring import FollowUpCancelled, FollowUpRescheduled
+from casebus.contracts.monitoring import CancelReason, FollowUpCancelled, FollowUpRescheduled
 from services.monitoring.domain.clock import Clock, Ending, State, Verdict, judge
 from services.monitoring.domain.fact import Fact
 from tests.unit.monitoring.story import CASE, IMPORT, MONDAY, Story, some
@@ -60,16 +60,16 @@ def told(draw: st.DrawFn) -> Told:
     story = Story(opened=False)
     begun = draw(seconds)
     imported = draw(st.booleans())
-    start = story.follow_up("one", due=at(0), at=at(begun), **({"occurred": at(0), "import_id": IMPORT} if imported else {}))
+    start = story.follow_up("one", due=at(0), at=at(begun), occurred=at(0) if imported else None, import_id=IMPORT if imported else None)
     facts = Told(start, at(draw(seconds)), [], [], [], at(begun + draw(seconds)) if imported else None)
     for second in sorted(draw(st.lists(seconds, max_size=5))):
         late = draw(st.integers(0, 6))
         occurred = at(max(0, begun + second - late)) if late else None
         match draw(st.sampled_from(["stop", "stop", "end", "retime"])):
             case "stop":
-                facts.stops.append(story.contact("one", at(begun + second), **({"occurred": occurred} if occurred else {})))
+                facts.stops.append(story.contact("one", at(begun + second), occurred=occurred))
             case "end":
-                facts.ends.append(story.close(at(begun + second), **({"occurred": occurred} if occurred else {})))
+                facts.ends.append(story.close(at(begun + second), occurred=occurred))
             case _:
                 moved = at(draw(seconds))
                 event = FollowUpRescheduled(case_id=CASE, follow_up_id=some("one"), due_at=moved)
@@ -156,8 +156,6 @@ class TestOneClock:
     def test_what_is_told_first_ends_a_breach_for_good(self) -> None:
         story = Story(opened=False)
         late = story.contact("one", at(12))
-        cancelled = story.tell(
-            FollowUpCancelled(case_id=CASE, follow_up_id=some("one"), reason="OTHER"), at(13)  # type: ignore[arg-type]  # its symbol will do
-        )
+        cancelled = story.tell(FollowUpCancelled(case_id=CASE, follow_up_id=some("one"), reason=CancelReason.OTHER), at(13))
         verdict = judge(self.clock(late, ends=(cancelled,)), at(30), at(0))
         assert (verdict.ending, verdict.evidence) == (Ending.MADE_UP, late)

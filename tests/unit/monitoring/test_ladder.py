@@ -91,7 +91,9 @@ def test_each_rung_may_be_acknowledged_anew() -> None:
 
 def test_it_climbs_no_further_once_somebody_has_acted() -> None:
     story = raised()
-    event = AlertResolved(case_id=CASE, alert_id=alert_of(story).alert_id, rule=AlertRule.STALLED_CASE, cause=AlertCause.ACTED, evidence=None)
+    event = AlertResolved(
+        case_id=CASE, alert_id=alert_of(story).alert_id, rule=AlertRule.STALLED_CASE, cause=AlertCause.ACTED, evidence=None
+    )
     story.tell(event, day(32))
     assert story.state(day(300)) == []
 

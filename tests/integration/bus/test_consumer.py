@@ -1,0 +1,203 @@
+"""The loop of a track, against a real log: mistakes cost themselves, a new log is read again, a lost one is refused."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from casebus.envelope import from_headers
+from casebus.kafka import Log
+from casebus.rebuild import rebuild
+from casebus.relay import RelayRuns, reseed
+from tests.integration.bus.sample import BROKEN, REFUSED, Sample
+from tests.integration.bus.test_rubbish import sound
+from tests.integration.bus.tools import (
+    consumer_of,
+    delete_topic,
+    in_thread,
+    log_of,
+    make_topics,
+    produce,
+    publish,
+    relay_loop,
+    trim_topic,
+    until,
+)
+
+CASES = 8
+
+
+def noted(sample: Sample, *numbers: int) -> list[object]:
+    """Cases with these numbers each, published."""
+    cases = [uuid4() for _ in range(CASES)]
+    for case in cases:
+        sample.note(case, *numbers)
+    publish(sample)
+    return list(cases)
+
+
+def reseeded(sample: Sample) -> int:
+    log = Log(sample.bootstrap)
+    again = reseed(sample.engine, log, sample.topics)
+    log.close()
+    return again
+
+
+def applied(sample: Sample) -> int:
+    return int(str(sample.value("SELECT count(*) FROM copy.inbox WHERE seq = 2")))
+
+
+def test_a_mistake_in_a_handler_is_retried_in_place_and_its_batch_goes_one_by_one(sample: Sample) -> None:
+    first, bad, last = uuid4(), uuid4(), uuid4()
+    for case, number in ((first, 1), (bad, BROKEN), (last, 3)):
+        sample.note(case, number)
+    publish(sample)
+    with in_thread(consumer_of(sample).run):
+        until(lambda: sample.switches.tried.count(BROKEN) > 2)
+        assert sample.numbers(bad) == []
+        sample.switches.broken.clear()  # the mistake is mended
+        until(lambda: sample.numbers(first) and sample.numbers(bad) and sample.numbers(last))
+    assert sample.value("SELECT count(*) FROM copy.quarantine") == 0
+    assert [sample.numbers(case) for case in (first, bad, last)] == [[1], [BROKEN], [3]]
+
+
+def test_an_invalid_event_is_no_mistake_and_is_not_retried(sample: Sample) -> None:
+    case, other = uuid4(), uuid4()
+    sample.note(case, 1, REFUSED, 3)
+    sample.note(other, 1)
+    publish(sample)
+    with in_thread(consumer_of(sample).run):
+        until(lambda: sample.value("SELECT count(*) FROM copy.parked") == 1)
+        until(lambda: sample.numbers(other) == [1])
+    assert sample.switches.tried.count(REFUSED) == 1
+
+
+def test_an_emptied_topic_is_filled_again_and_nothing_is_applied_twice(sample: Sample) -> None:
+    cases = noted(sample, 1, 2)
+    own = sample.track("own")
+    with in_thread(consumer_of(sample).run), in_thread(consumer_of(sample, own).run):
+        until(lambda: applied(sample) == CASES)
+        before = sample.state()
+        delete_topic(sample)
+        make_topics(sample)
+        assert reseeded(sample) == 2 * CASES
+        assert publish(sample) == 2 * CASES
+        new = uuid4()
+        sample.note(new, 1)
+        publish(sample)
+        until(lambda: sample.numbers(new) == [1] and sample.numbers(new, "own") == [1], seconds=60)
+    assert {from_headers(r.headers, topic=r.topic, key=r.key).generation for r in log_of(sample)} == {2}
+    with sample.admin.begin() as connection:
+        connection.execute(text("DELETE FROM copy.notes WHERE id = :id"), {"id": new})
+    assert sample.state() == before
+    assert all(sample.numbers(case, "own") == [1, 2] for case in cases)  # type: ignore[arg-type]
+
+
+def test_a_reader_that_was_away_finds_the_new_generation_of_a_shorter_log(sample: Sample) -> None:
+    noted(sample, 1, 2)
+    with in_thread(consumer_of(sample).run):
+        until(lambda: applied(sample) == CASES)
+    delete_topic(sample)
+    make_topics(sample)
+    with sample.admin.begin() as connection:  # of the old facts only one remains to be sent, so the new log is shorter
+        connection.execute(text("DELETE FROM own.outbox WHERE id > 1"))
+    reseeded(sample)
+    publish(sample)
+    consumer = consumer_of(sample)
+    with in_thread(consumer.run):
+        until(lambda: sample.value("SELECT count(*) FROM copy.position WHERE generation = 2 AND next <= 1") == 6, seconds=60)
+        until(lambda: consumer.stopped_because is None)
+    assert applied(sample) == CASES
+
+
+def test_a_topic_that_was_trimmed_is_refused_until_it_is_reseeded_and_then_begun_where_it_begins(sample: Sample) -> None:
+    cases = noted(sample, 1, 2)
+    trim_topic(sample)
+    consumer = consumer_of(sample)
+    with in_thread(consumer.run):
+        reason = until(lambda: consumer.stopped_because)
+        assert reason is not None
+        assert "records are lost" in reason
+        assert "reseed" in reason
+        assert applied(sample) == 0
+        reseeded(sample)
+        publish(sample)
+        until(lambda: applied(sample) == CASES, seconds=60)
+        until(lambda: consumer.stopped_because is None)
+    assert all(sample.numbers(case) == [1, 2] for case in cases)  # type: ignore[arg-type]
+    assert sample.value("SELECT count(*) FROM copy.parked") == 0
+    lows = sample.value("SELECT sum(next) FROM copy.position")
+    assert lows == 4 * CASES  # the offsets went on: the first half is gone, and was never read
+
+
+def test_a_hole_in_the_middle_of_the_log_stops_the_reader(sample: Sample) -> None:
+    """A transaction of another producer leaves an offset without a record."""
+    from confluent_kafka import Producer
+
+    case = uuid4()
+    key, value, headers = sound(sample, case)
+    producer = Producer({"bootstrap.servers": sample.bootstrap, "transactional.id": sample.owner, "partitioner": "murmur2_random"})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce(sample.topic, value, key, headers=headers)
+    producer.commit_transaction(20)
+    produce(sample, [sound(sample, case, 2)])
+    consumer = consumer_of(sample)
+    with in_thread(consumer.run):
+        reason = until(lambda: consumer.stopped_because)
+    assert reason is not None
+    assert "hole" in reason
+
+
+def test_reseed_waits_for_no_relay_that_is_at_work(sample: Sample) -> None:
+    noted(sample, 1)
+    loop = relay_loop(sample)
+    with in_thread(loop.run):
+        sample.note(uuid4(), 1)
+        until(lambda: sample.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
+        with pytest.raises(RelayRuns, match="stop the service"):
+            reseeded(sample)
+
+
+def test_a_rebuild_under_a_running_consumer_ends_with_the_same_state(sample: Sample) -> None:
+    noted(sample, 1, 2)
+    sample.switches.refuses.add(9)
+    with in_thread(consumer_of(sample).run):
+        until(lambda: applied(sample) == CASES)
+        before = sample.state()
+        with sample.admin.begin() as connection:
+            connection.execute(
+                text("UPDATE copy.notes SET body = jsonb_set(body, '{numbers}', '[6, 6, 6]')")
+            )  # what a mistake had made of them
+        assert sample.state() != before
+        rebuild(sample.engine)
+        until(lambda: applied(sample) == CASES)  # nothing new came: the idle consumer notices
+    assert sample.state() == before
+    assert sample.value("SELECT sum(next) FROM copy.position") == 2 * CASES
+
+
+def test_a_rebuild_of_a_stopped_consumer_is_read_from_zero_at_its_start(sample: Sample) -> None:
+    noted(sample, 1, 2)
+    with in_thread(consumer_of(sample).run):
+        until(lambda: applied(sample) == CASES)
+    before = sample.state()
+    rebuild(sample.admin)
+    assert sample.state() is None
+    with in_thread(consumer_of(sample).run):
+        until(lambda: applied(sample) == CASES)
+    assert sample.state() == before
+
+
+def test_a_consumer_outlives_its_database_connections(sample: Sample) -> None:
+    case = uuid4()
+    with in_thread(consumer_of(sample).run):
+        sample.note(case, 1)
+        publish(sample)
+        until(lambda: sample.numbers(case) == [1])
+        sample.value(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'bus_tests' AND datname = current_database()"
+        )
+        sample.engine.dispose()
+        sample.note(case, 2)
+        publish(sample)
+        until(lambda: sample.numbers(case) == [1, 2])

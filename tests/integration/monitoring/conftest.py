@@ -1,0 +1,42 @@
+"""A monitoring of its own for each test, whose database is a copy of one that was migrated once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from casebus.migrate import migrate
+from continuum.local import postgres
+from tests.integration.monitoring.world import World
+
+VERSIONS = Path(__file__).parents[3] / "services" / "monitoring" / "migrations" / "versions"
+TEMPLATE = "monitoring_template"
+
+
+@pytest.fixture(scope="module")
+def template(database_server: str) -> Iterator[str]:
+    """The URL of the service's role in a database with monitoring's tables."""
+    postgres.drop(database_server, TEMPLATE)
+    url = postgres.provision(database_server, "monitoring", database=TEMPLATE)
+    migrate(_in(database_server, TEMPLATE), VERSIONS, "monitoring")
+    yield url
+    postgres.drop(database_server, TEMPLATE)
+
+
+@pytest.fixture
+def world(database_server: str, template: str) -> Iterator[World]:
+    name = f"monitoring_{uuid4().hex[:12]}"
+    with psycopg.connect(make_url(database_server).set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
+    made = World(_in(template, name), _in(database_server, name))
+    yield made
+    made.dispose()
+    postgres.drop(database_server, name)
+
+
+def _in(url: str, name: str) -> str:
+    """The same server and role, another database, as SQLAlchemy reads it."""
+    return make_url(url).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
