@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine
 
 from casebus import database, telemetry
 from casebus.codec import Codec
-from casebus.commands import Desk, Spec
 from casebus.consumer import Consumer
+from casebus.desk import Desk, Spec
 from casebus.event import Event
 from casebus.http import build_app, command_routes
 from casebus.identity import Verifier

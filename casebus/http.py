@@ -17,8 +17,9 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from casebus import telemetry
-from casebus.commands import Answer, Command, Desk, Request, Spec, Target
+from casebus.command import Command
 from casebus.database import UNAVAILABLE
+from casebus.desk import Answer, Desk, Request, Spec, Target
 from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
 from casebus.identity import Principal, Verifier
 from casebus.problems import invalid, problem

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from casebus.errors import Fix, Invalid
 
 if TYPE_CHECKING:
-    from casebus.commands import Answer
+    from casebus.desk import Answer
 
 _KEY = re.compile(r"[!-~]{1,128}")
 

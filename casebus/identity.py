@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from casebus.cause import Cause
-from casebus.commands import Slug
+from casebus.command import Slug
 from casebus.envelope import Role
 from casebus.errors import Forbidden, Unauthenticated
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from casebus.access import Standing
+from casebus.aggregate import Holds
 from casebus.contracts import intake
 from casebus.event import Event
-from casebus.shelf import Holds
 
 TABLE = "copy.sharing"
 DDL = "CREATE TABLE copy.sharing (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)"

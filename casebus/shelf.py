@@ -5,31 +5,15 @@ document, and what is searched for is a generated column beside it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
-
-class Aggregate(Protocol):
-    """What a shelf keeps: an identity and a version that each change raises by one."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def version(self) -> int: ...
-
+from casebus.aggregate import Aggregate
 
 A = TypeVar("A", bound=Aggregate)
-
-
-class Holds(Protocol[A]):
-    """What a handler sees of a shelf."""
-
-    def get(self, key: UUID) -> A | None: ...
-    def all(self) -> list[A]: ...
-    def put(self, aggregate: A) -> None: ...
 
 
 class Shelf(Generic[A]):

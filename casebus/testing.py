@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from casebus.aggregate import Aggregate
 from casebus.cause import Cause
 from casebus.envelope import Origin, Role
 from casebus.event import Event
-from casebus.shelf import Aggregate
 
 A = TypeVar("A", bound=Aggregate)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from casebus import outbox
 from casebus.access import Standing
+from casebus.aggregate import Aggregate
 from casebus.cause import Cause
 from casebus.codec import Codec
 from casebus.envelope import Envelope
 from casebus.event import Event
-from casebus.shelf import Aggregate, Shelf
+from casebus.shelf import Shelf
 from casebus.timebase import system_time
 
 A = TypeVar("A", bound=Aggregate)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from casebus.access import Act, authorise
-from casebus.commands import Desk, Spec, Target
+from casebus.desk import Desk, Spec, Target
 from casebus.errors import Absent
 from casebus.http import Caller
 from services.intake import commands as asked

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from casebus.commands import Command, Slug
+from casebus.command import Command, Slug
 from casebus.contracts.intake import AgencyKind, CaseSource, DeclineReason, Nature, ParticipantRole, Priority
 
 Owner = Annotated[str, StringConstraints(pattern=r"^(intake|planning|referral|monitoring)$")]

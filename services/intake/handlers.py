@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
+from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import ParticipantRole
 from casebus.contracts.referral import ReferralAccepted
 from casebus.envelope import Origin
 from casebus.errors import Absent, Conflict, Fix, Invalid
 from casebus.event import Event
-from casebus.shelf import Holds
 from services.intake import commands as asked
 from services.intake import domain
 from services.intake.domain import Case

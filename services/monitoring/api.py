@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from casebus.access import Act, authorise
-from casebus.commands import Desk, Spec, Target
+from casebus.desk import Desk, Spec, Target
 from casebus.envelope import from_headers
 from casebus.errors import Absent
 from casebus.http import Caller, read_seen

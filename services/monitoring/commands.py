@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import UUID
 
-from casebus.commands import Command
+from casebus.command import Command
 from casebus.contracts.monitoring import CancelReason, ContactChannel, ContactResult
 
 

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from casebus.aggregate import Holds
 from casebus.codec import Codec
 from casebus.envelope import Envelope, Origin, from_headers, to_headers
 from casebus.inbox import pack, unpack
 from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
-from casebus.shelf import Holds
 from casebus.work import Received
 from casebus.work import Work as BusWork
 from services.monitoring.domain.case_view import CaseView

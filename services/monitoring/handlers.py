@@ -6,13 +6,13 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts import intake, monitoring, planning
 from casebus.contracts.monitoring import CancelReason, ContactRecorded
 from casebus.envelope import Envelope
 from casebus.errors import Absent, Conflict, Fix, Invalid, InvalidEvent
 from casebus.event import Event
-from casebus.shelf import Holds
 from services.monitoring import commands as asked
 from services.monitoring.domain.alert import Alert
 from services.monitoring.domain.case_view import CaseView

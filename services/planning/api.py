@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from casebus.access import Act, authorise
-from casebus.commands import Desk, Spec
+from casebus.desk import Desk, Spec
 from casebus.errors import Absent
 from casebus.http import Caller
 from services.planning import commands as asked

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from casebus.commands import Command, Slug
+from casebus.command import Command, Slug
 from casebus.contracts.planning import BlockReason, CaseOutcome, Domain, Horizon, ReopenReason, SkipReason, StepKind, StepResult
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
+from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import CaseOpened
 from casebus.contracts.planning import BlockReason, StepResult
@@ -19,7 +20,6 @@ from casebus.contracts.referral import (
 from casebus.errors import Absent, Fix, Forbidden, Invalid
 from casebus.event import Event
 from casebus.sharing import Sharing
-from casebus.shelf import Holds
 from services.planning import commands as asked
 from services.planning import domain
 from services.planning.domain import Goal, Plan, Step

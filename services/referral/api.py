@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
 from casebus.access import Act, Standing, authorise
-from casebus.commands import Desk, Slug, Spec, Target
+from casebus.command import Slug
+from casebus.desk import Desk, Spec, Target
 from casebus.errors import Absent
 from casebus.http import Caller
 from casebus.identity import Principal

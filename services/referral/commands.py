@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from casebus.commands import Command, Slug
+from casebus.command import Command, Slug
 from casebus.contracts.referral import DeclineReason, ReferralOutcome, WithdrawReason
 from services.referral.domain import ServiceKind
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
+from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.planning import CaseClosed, ReferralRequested
 from casebus.contracts.referral import CaseImported, NoProviderLeft, WithdrawReason
@@ -13,7 +14,6 @@ from casebus.envelope import Origin, Role
 from casebus.errors import Absent, Conflict, Fix, Invalid
 from casebus.event import Event
 from casebus.sharing import SHARING, Sharing
-from casebus.shelf import Holds
 from services.referral import commands as asked
 from services.referral import domain
 from services.referral.domain import ImportedCase, Referral, ReferralState, Service

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from continuum.local import postgres
+from tests.integration.bus.office import Office, office
 from tests.integration.bus.sample import Sample, make, new_owner
 from tests.integration.bus.tools import make_topics
 
@@ -25,3 +26,10 @@ def sample(offline: Sample, broker: str) -> Sample:
     made = Sample(**{**vars(offline), "bootstrap": broker})
     make_topics(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def intake(database_server: str) -> Iterator[Office]:
+    """Intake's API; its tests use cases of their own."""
+    with office(database_server, f"bus_{new_owner()}") as made:
+        yield made

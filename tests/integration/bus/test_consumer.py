@@ -3,10 +3,11 @@
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import Producer
 from sqlalchemy import text
 
 from casebus.envelope import from_headers
-from casebus.kafka import Log
+from casebus.kafka import Log, bounds
 from casebus.rebuild import rebuild
 from casebus.relay import RelayRuns, reseed
 from tests.integration.bus.sample import BROKEN, REFUSED, Sample
@@ -25,6 +26,8 @@ from tests.integration.bus.tools import (
 )
 
 CASES = 8
+CUT_ALL = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'bus_tests' AND datname = current_database()"""
 
 
 def noted(sample: Sample, *numbers: int) -> list[object]:
@@ -132,8 +135,6 @@ def test_a_topic_that_was_trimmed_is_refused_until_it_is_reseeded_and_then_begun
 
 def test_a_hole_in_the_middle_of_the_log_stops_the_reader(sample: Sample) -> None:
     """A transaction of another producer leaves an offset without a record."""
-    from confluent_kafka import Producer
-
     case = uuid4()
     key, value, headers = sound(sample, case)
     producer = Producer({"bootstrap.servers": sample.bootstrap, "transactional.id": sample.owner, "partitioner": "murmur2_random"})
@@ -141,6 +142,7 @@ def test_a_hole_in_the_middle_of_the_log_stops_the_reader(sample: Sample) -> Non
     producer.begin_transaction()
     producer.produce(sample.topic, value, key, headers=headers)
     producer.commit_transaction(20)
+    until(lambda: sum(end for _, end in bounds(sample.bootstrap, sample.topic)) == 2)
     produce(sample, [sound(sample, case, 2)])
     consumer = consumer_of(sample)
     with in_thread(consumer.run):
@@ -166,9 +168,7 @@ def test_a_rebuild_under_a_running_consumer_ends_with_the_same_state(sample: Sam
         until(lambda: applied(sample) == CASES)
         before = sample.state()
         with sample.admin.begin() as connection:
-            connection.execute(
-                text("UPDATE copy.notes SET body = jsonb_set(body, '{numbers}', '[6, 6, 6]')")
-            )  # what a mistake had made of them
+            connection.execute(text("UPDATE copy.notes SET body = jsonb_set(body, '{numbers}', '[6, 6]')"))  # as by a mistake
         assert sample.state() != before
         rebuild(sample.engine)
         until(lambda: applied(sample) == CASES)  # nothing new came: the idle consumer notices
@@ -194,10 +194,7 @@ def test_a_consumer_outlives_its_database_connections(sample: Sample) -> None:
         sample.note(case, 1)
         publish(sample)
         until(lambda: sample.numbers(case) == [1])
-        sample.value(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'bus_tests' AND datname = current_database()"
-        )
-        sample.engine.dispose()
+        sample.value(CUT_ALL)
         sample.note(case, 2)
         publish(sample)
         until(lambda: sample.numbers(case) == [1, 2])

@@ -41,10 +41,9 @@ def hear(sample: Sample, *statements: Watermark) -> None:
 
 
 def move(sample: Sample, owner: str, part: int, to: int) -> None:
+    query = text("UPDATE copy.position SET next = :next WHERE topic = :topic AND part = :part")
     with sample.admin.begin() as connection:
-        connection.execute(
-            text("UPDATE copy.position SET next = :n WHERE topic = :t AND part = :p"), {"n": to, "t": f"{owner}.case.v1", "p": part}
-        )
+        connection.execute(query, {"next": to, "topic": f"{owner}.case.v1", "part": part})
 
 
 def known(sample: Sample) -> Reached:
@@ -76,7 +75,7 @@ def test_a_reader_that_lags_steadily_gets_on_by_the_statements_between(reader: S
         move(reader, "first", 0, minute * 10 + 5)
         hear(reader, said("first", minute + 20, (minute + 20) * 10, 0))
         assert known(reader).partitions[0] == T0 + timedelta(minutes=minute)
-    assert reader.value("SELECT count(*) FROM copy.statement WHERE owner = 'first'") == 20  # the reached one, and what is not yet
+    assert reader.value("SELECT count(*) FROM copy.statement WHERE owner = 'first'") == 19  # the reached one, and what is not yet
 
 
 def test_a_new_generation_knows_nothing_until_it_is_read(reader: Sample) -> None:

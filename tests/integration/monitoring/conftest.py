@@ -29,7 +29,9 @@ def template(database_server: str) -> Iterator[str]:
 @pytest.fixture
 def world(database_server: str, template: str) -> Iterator[World]:
     name = f"monitoring_{uuid4().hex[:12]}"
-    with psycopg.connect(make_url(database_server).set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as server:
+    with psycopg.connect(
+        make_url(database_server).set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    ) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
     made = World(_in(template, name), _in(database_server, name))
     yield made

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from casebus.contracts.monitoring import FollowUpMissed
-from tests.integration.monitoring.world import IMPORT, Case, World, coordinator, imported, integrator, offline, worker
-from tests.unit.monitoring.story import PARTNER, day
+from casebus.rebuild import rebuild
+from tests.integration.monitoring.world import IMPORT, Case, World, coordinator, imported, integrator, worker
+from tests.unit.monitoring.story import day
 
 MISSED = ["FollowUpScheduled", "FollowUpMissed", "AlertRaised"]
 
@@ -126,9 +127,7 @@ def test_replays_duplicates_and_rebuilt_copies_say_nothing_twice(world: World) -
     world.go(day(23))
     before, alerts = world.said(case.id), world.alerts(case.id)
     assert before == [*MISSED, "AlertEscalated", "AlertEscalated"]
-    tables = [name for (name,) in world.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'copy'")]
-    world.do(f"TRUNCATE {', '.join(f'copy.{name}' for name in tables)}")
-    world.prepare()
+    rebuild(world.admin)
     assert world.decide() == 0
     world.go(day(24), Random(3))
     assert (world.said(case.id), world.alerts(case.id)) == (before, alerts)
@@ -176,6 +175,7 @@ class TestImported:
         world.settle()
 
     def complete(self, world: World, case: Case, at: float) -> None:
+        world.step(day(at))
         case.complete_import(day(at), "intake", "referral")
         on_behalf = {"agency": case.lead, "origin": "IMPORT", "occurred_at": day(at).isoformat(), "import_id": str(IMPORT)}
         answer = world.ask("complete-import", integrator(), case.id, import_id=str(IMPORT), on_behalf=on_behalf)
@@ -199,7 +199,9 @@ class TestImported:
             "missed": 2,
             "made_up": 1,
         }
-        told = {moment for (moment,) in world.rows("SELECT occurred_at FROM own.outbox WHERE attributes ->> 'type' = :t", t=FollowUpMissed.TYPE)}
+        told = {
+            moment for (moment,) in world.rows("SELECT occurred_at FROM own.outbox WHERE attributes ->> 'type' = :t", t=FollowUpMissed.TYPE)
+        }
         assert day(15) in told
 
     def test_a_history_without_gaps_tells_nobody(self, world: World) -> None:

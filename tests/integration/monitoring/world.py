@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Engine, text
 from casebus import database, outbox
 from casebus.assembly import Blueprint
 from casebus.codec import Codec
-from casebus.commands import Answer, Request
 from casebus.contracts import intake, planning, referral
 from casebus.contracts.casebus import Watermark
 from casebus.contracts.intake import AgencyKind, CaseSource, Nature, Priority
 from casebus.contracts.planning import CaseOutcome, ReopenReason
+from casebus.desk import Answer, Request
 from casebus.envelope import Envelope, Origin, Role, to_headers
 from casebus.event import Event
 from casebus.identity import Principal
@@ -69,9 +69,7 @@ class World:
         self.copies, self.reactions = self.blueprint.tracks(self.codec)
         self.desk = self.blueprint.desk(self.engine, self.codec)
         self.worker = ClockWorker(engine=self.engine, codec=self.codec, policies=self.policies, wake=lambda: None, tick=0.01)
-        self.logs: dict[str, list[list[Record]]] = {
-            topic.name: [[] for _ in range(PARTITIONS)] for topic in case_topics(read_topics())
-        }
+        self.logs: dict[str, list[list[Record]]] = {topic.name: [[] for _ in range(PARTITIONS)] for topic in case_topics(read_topics())}
         self._seqs: dict[tuple[str, UUID], int] = {}
         self.prepare()
         self.step(day(-1))
@@ -110,7 +108,8 @@ class World:
             for row in rows:
                 if row.topic in self.logs:
                     self._append(row.topic, row.subject, to_headers(row.envelope(1)), row.value)
-            connection.execute(text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE published_at IS NULL"))
+            sent = {"sent": [row.id for row in rows]}
+            connection.execute(text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(:sent)"), sent)
         return len(rows)
 
     def unread(self, track: Track) -> dict[tuple[str, int], list[Record]]:
@@ -181,13 +180,16 @@ class World:
     def said(self, case: UUID) -> list[str]:
         """The types of monitoring's own events of a case, in order."""
         rows = self.rows(
-            "SELECT attributes ->> 'type' FROM own.outbox WHERE subject = :case AND topic = 'monitoring.case.v1' ORDER BY case_seq", case=case
+            "SELECT attributes ->> 'type' FROM own.outbox WHERE subject = :case AND topic = 'monitoring.case.v1' ORDER BY case_seq",
+            case=case,
         )
         return [kind.partition(".")[2] for (kind,) in rows]
 
     def alerts(self, case: UUID) -> list[tuple[str, str, str]]:
         """Rule, state and rung of a case's alerts."""
-        rows = self.rows("SELECT rule, body ->> 'state', rung FROM own.alert WHERE case_id = :case ORDER BY 1, body ->> 'due_at'", case=case)
+        rows = self.rows(
+            "SELECT rule, body ->> 'state', rung FROM own.alert WHERE case_id = :case ORDER BY 1, body ->> 'due_at'", case=case
+        )
         return [(rule, state, rung) for rule, state, rung in rows]
 
 

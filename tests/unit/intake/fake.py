@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
+from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import AgencyKind, CaseSource, Nature, Priority
 from casebus.event import Event
-from casebus.shelf import Holds
 from casebus.testing import MemoryShelf, MemoryWork, cause
 from services.intake import commands as asked
 from services.intake import handlers

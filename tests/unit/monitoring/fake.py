@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts import intake, planning
 from casebus.contracts.intake import Priority
@@ -9,7 +10,6 @@ from casebus.contracts.monitoring import ContactChannel, ContactResult
 from casebus.contracts.planning import CaseOutcome, ReopenReason
 from casebus.envelope import Envelope
 from casebus.event import Event
-from casebus.shelf import Holds
 from casebus.testing import MemoryShelf, MemoryWork, cause
 from services.monitoring import commands as asked
 from services.monitoring import handlers

@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
+from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import CaseOpened, Priority
 from casebus.contracts.planning import Domain, Horizon, StepKind
 from casebus.event import Event
 from casebus.sharing import Sharing
-from casebus.shelf import Holds
 from casebus.testing import MemoryShelf, MemoryWork, cause
 from services.planning import commands as asked
 from services.planning import handlers

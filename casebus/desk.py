@@ -9,54 +9,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
 from casebus import idempotency, telemetry
 from casebus.access import Act, authorise
+from casebus.aggregate import Aggregate
 from casebus.case_seen import Tracks, wait_to_see
 from casebus.cause import Cause
 from casebus.codec import Codec
-from casebus.envelope import Origin, Role
+from casebus.command import Command, OnBehalf
+from casebus.envelope import Role
 from casebus.errors import Absent, Fix, Forbidden, Invalid, NotYet, Rejected, Stale, Unversioned
 from casebus.problems import invalid, problem
-from casebus.shelf import Aggregate
 from casebus.work import Work
 
 NOT_SEEN = "This service has not yet seen what you have seen. Ask again."
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
-"""An agency, a region, a type of service."""
-
-
-class OnBehalf(BaseModel):
-    """An integrator's: for which agency, when it happened, and whether it is history. `occurred_at` is needed for IMPORT and OFFLINE."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    agency: Slug
-    origin: Origin = Origin.LIVE
-    occurred_at: AwareDatetime | None = None
-    import_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if self.origin not in (Origin.LIVE, Origin.OFFLINE, Origin.IMPORT):
-            raise ValueError("origin must be LIVE, OFFLINE or IMPORT")
-        if (self.origin is Origin.LIVE) != (self.occurred_at is None):
-            raise ValueError("occurred_at goes with IMPORT and OFFLINE, and only with them")
-        if (self.origin is Origin.IMPORT) != (self.import_id is not None):
-            raise ValueError("import_id goes with IMPORT, and only with it")
-        return self
-
-
-class Command(BaseModel):
-    """The body of a command. Unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    on_behalf: OnBehalf | None = None
 
 
 class Target(Enum):
