@@ -5,7 +5,7 @@ LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test format events kafka
+.PHONY: help setup demo check lint types contracts test format events kafka screenshot
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,3 +44,6 @@ events: $(SETUP) ## Write the Python classes and the docs of the events from the
 
 kafka: $(SETUP) ## Run a Kafka broker in the foreground
 	@$(BIN)/python -m continuum.local
+
+screenshot: $(SETUP) ## Take pictures of the board of the demo that runs (docs/board-*.png)
+	@$(BIN)/python -m tools.screenshot

@@ -45,7 +45,7 @@ class BatchItem(BaseModel):
     key: str
     command: str
     id: UUID | None = None
-    version: int | None = None
+    version: Annotated[int, Field(ge=0, lt=10**9)] | None = None
     case_seen: Annotated[dict[str, int], BeforeValidator(_places_seen)] = Field(default_factory=dict)
     body: dict[str, Any] = Field(default_factory=dict)
 

@@ -276,7 +276,10 @@ def _record(message: Message) -> Record | None:
 
 
 def _headers(message: Message) -> list[tuple[str, bytes]]:
-    given = message.headers() or []
+    try:
+        given = message.headers() or []
+    except (SystemError, UnicodeDecodeError):  # a name that is not UTF-8: the client gives none of them, so it is no envelope
+        return []
     pairs = given.items() if isinstance(given, dict) else given
     return [(name, _bytes(value) or b"") for name, value in pairs]
 

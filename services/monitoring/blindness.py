@@ -44,7 +44,7 @@ class BlindWatch:
         """Look once; state what changed. Of several watches one states it."""
         with self.engine.begin() as connection:
             known = reached(connection)
-            blind = {owner: since for owner, since in connection.execute(text("SELECT owner, since FROM own.blindness FOR UPDATE"))}
+            blind: dict[str, datetime] = dict(iter(connection.execute(text("SELECT owner, since FROM own.blindness FOR UPDATE"))))
             lost = [owner for owner in self.owners if self._stands_still(owner, known) and owner not in blind]
             seen = [owner for owner in sorted(blind) if owner in known.owners and known.owners[owner] > blind[owner]]
             if not lost and not seen:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from casebus.aggregate import Holds
 from casebus.cause import Cause
-from casebus.contracts.planning import CaseClosed, ReferralRequested
+from casebus.contracts.planning import CaseClosed, ReferralRequested, StepDone, StepSkipped
 from casebus.contracts.referral import CaseImported, NoProviderLeft, WithdrawReason
 from casebus.envelope import Origin, Role
 from casebus.errors import Absent, Conflict, Fix, Invalid
@@ -146,14 +146,29 @@ def offer_to_first(event: ReferralRequested, work: Work) -> None:
 
 def withdraw_offers(event: CaseClosed, work: Work) -> None:
     """S59: offers that nobody has answered end with the case, but not those for a later, reopened period that are known here already."""
-    closed_at = work.effective
-    for referral in work.referrals.all():
-        if referral.case_id == event.case_id and referral.state is ReferralState.OFFERED and referral.sought_at <= closed_at:
-            _put(work, *referral.withdraw(WithdrawReason.CASE_CLOSED))
+    for referral in _offered_until_now(work, event.case_id):
+        _put(work, *referral.withdraw(WithdrawReason.CASE_CLOSED))
+
+
+def withdraw_offers_for_step(event: StepDone | StepSkipped, work: Work) -> None:
+    """A step that is over needs nobody any more: what was offered for it and isn't answered is withdrawn."""
+    for referral in _offered_until_now(work, event.case_id):
+        if referral.step_id == event.step_id:
+            _put(work, *referral.withdraw(WithdrawReason.NO_LONGER_NEEDED))
 
 
 COPIES = SHARING
-REACTIONS: Mapping[type[Event], Callable[[Any, Any], None]] = {ReferralRequested: offer_to_first, CaseClosed: withdraw_offers}
+REACTIONS: Mapping[type[Event], Callable[[Any, Any], None]] = {
+    ReferralRequested: offer_to_first,
+    StepDone: withdraw_offers_for_step,
+    StepSkipped: withdraw_offers_for_step,
+    CaseClosed: withdraw_offers,
+}
+
+
+def _offered_until_now(work: Work, case_id: UUID) -> list[Referral]:
+    """The case's offers that wait for an answer and were sought before what happens now took effect."""
+    return [r for r in work.referrals.all() if r.case_id == case_id and r.state is ReferralState.OFFERED and r.sought_at <= work.effective]
 
 
 def _queue(command: asked.OfferReferral, work: Work) -> list[Service]:

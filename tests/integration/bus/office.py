@@ -1,4 +1,4 @@
-"""Intake's API in this process, on a database of its own; its relay does not run."""
+"""Intake's API, served by this process, on a database of its own; its relay does not run."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from casebus.commands import Desk
-from fastapi.testclient import TestClient
-from httpx import Response
+from httpx import Client, Response
 from sqlalchemy import Engine, make_url, text
 
 from casebus import database
 from casebus.assembly import build
 from casebus.codec import Codec
+from casebus.desk import Desk
 from casebus.envelope import Role
 from casebus.identity import DevelopmentIssuer, new_key_pair
 from casebus.migrate import migrate
@@ -22,17 +21,18 @@ from casebus.schemas import LockedIds
 from continuum.local import postgres
 from services.intake.main import BLUEPRINT
 from services.intake.settings import Settings
+from tests.browser.serving import serving
 
 CLONE = Path(__file__).parents[3]
-CASE: Mapping[str, object] = {"region": "north", "source": "CLIENT"}
+CASE: dict[str, object] = {"region": "north", "source": "CLIENT"}
 LEAD, STRANGER = "city-hospital", "far-away"
 
 
 @dataclass(frozen=True)
 class Office:
-    """`private_key` signs tokens; `url` is the database's, of the service's role."""
+    """The API, the database behind it, and who signs its tokens."""
 
-    client: TestClient
+    client: Client
     engine: Engine
     settings: Settings
     issuer: DevelopmentIssuer
@@ -91,7 +91,7 @@ def office(server: str, name: str) -> Iterator[Office]:
     )
     engine = database.connect(url)
     try:
-        with TestClient(build(BLUEPRINT, settings).app) as client:
+        with serving(build(BLUEPRINT, settings).app) as url, Client(base_url=url, timeout=20, trust_env=False) as client:
             yield Office(client, engine, settings, DevelopmentIssuer(private, production=False))
     finally:
         engine.dispose()

@@ -4,10 +4,10 @@ import threading
 from uuid import UUID, uuid4
 
 import pytest
-from casebus.commands import Answer, Request
 from sqlalchemy import text
 
 from casebus.cause import Cause
+from casebus.desk import Answer, Request
 from casebus.envelope import Role
 from tests.integration.bus.office import CASE, LEAD, STRANGER, Office
 

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import uuid5
@@ -24,7 +26,8 @@ def listed(world: World, read: Read, limit: int = 3) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     after: str | None = None
     while True:
-        page: dict[str, Any] = world.reading(lambda connection, after=after: read(connection, Page(limit, after)))
+        with world.engine.begin() as connection:
+            page = read(connection, Page(limit, after))
         assert len(page["items"]) <= limit
         items.extend(page["items"])
         after = page["next"]
@@ -33,43 +36,64 @@ def listed(world: World, read: Read, limit: int = 3) -> list[dict[str, Any]]:
             return items
 
 
-def live(world: World, dice: Random) -> list[Case]:
-    """Cases of two regions, to which anything happens for fifty days, read in any order of the topics and in batches of any size."""
-    cases = [Case(world, f"case {n}", lead=dice.choice(AGENCIES), region=dice.choice([REGION, "south"])) for n in range(12)]
-    state = dict.fromkeys(cases, "new")
-    now = 0.0
+class Life:
+    """A case to which anything happens that its state allows."""
+
+    def __init__(self, world: World, dice: Random, name: str) -> None:
+        self.world, self.dice, self.state = world, dice, "new"
+        self.case = Case(world, name, lead=dice.choice(AGENCIES), region=dice.choice([REGION, "south"]))
+
+    def go_on(self, at: datetime) -> None:
+        acts = {
+            "new": [self.begin],
+            "received": [self.open, self.accept, self.hand_over],
+            "open": [self.plan, self.accept, self.accept, self.hand_over, self.offer, self.visit, self.close],
+            "closed": [self.reopen],
+        }
+        self.dice.choice(acts[self.state])(at)
+
+    def begin(self, at: datetime) -> None:
+        self.case.receive(at)
+        self.state = "received"
+
+    def open(self, at: datetime) -> None:
+        self.case.open(at)
+        self.state = "open"
+
+    def plan(self, at: datetime) -> None:
+        self.dice.choice([self.case.plan, self.case.agree])(at)
+
+    def accept(self, at: datetime) -> None:
+        self.case.accept(f"referral {at}", at, by=self.dice.choice(AGENCIES))
+
+    def hand_over(self, at: datetime) -> None:
+        self.case.hand_over(at, to=self.dice.choice(AGENCIES))
+
+    def offer(self, at: datetime) -> None:
+        self.case.offer(f"offer {at}", at, to=self.dice.choice(AGENCIES))
+
+    def visit(self, at: datetime) -> None:
+        self.world.step(at)
+        self.world.settle(self.dice)
+        assert self.case.contact(worker(self.case.lead)).status == 201
+
+    def close(self, at: datetime) -> None:
+        self.case.close(at)
+        self.state = "closed"
+
+    def reopen(self, at: datetime) -> None:
+        self.case.reopen(at)
+        self.state = "open"
+
+
+def live(world: World, dice: Random) -> None:
+    """Cases of two regions for fifty days, read in any order of the topics and in batches of any size."""
+    lives = [Life(world, dice, f"case {number}") for number in range(12)]
     for step in range(60):
-        now += 0.8
-        case, at = dice.choice(cases), day(now)
-        match state[case], dice.choice(["forward", "accept", "hand over", "offer", "close", "visit"]):
-            case "new", _:
-                case.receive(at)
-                state[case] = "received"
-            case "received", "forward":
-                case.open(at)
-                state[case] = "open"
-            case "open", "forward":
-                dice.choice([case.plan, case.agree])(at)
-            case (("received" | "open"), "accept"):
-                case.accept(f"referral {step}", at, by=dice.choice(AGENCIES))
-            case (("received" | "open"), "hand over"):
-                case.hand_over(at, to=dice.choice(AGENCIES))
-            case "open", "offer":
-                case.offer(f"offer {step}", at, to=dice.choice(AGENCIES))
-            case "open", "close":
-                case.close(at)
-                state[case] = "closed"
-            case "closed", _:
-                case.reopen(at)
-                state[case] = "open"
-            case "open", "visit":
-                world.step(at)
-                world.settle(dice)
-                assert case.contact(worker(case.lead)).status in (201, 404)
+        dice.choice(lives).go_on(day(step * 0.8))
         if dice.random() < 0.3:
-            world.go(day(now + 0.4), dice)
-    world.go(day(now + 40), dice)
-    return cases
+            world.go(day(step * 0.8 + 0.4), dice)
+    world.go(day(90), dice)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -148,3 +172,30 @@ def test_who_was_only_asked_sees_the_alert_that_names_it_and_can_act(world: Worl
     assert world.board(asked)["alerts"]["total"] == 1
     assert world.board(asked)["cases"]["total"] == 0
     assert world.ask("acknowledge-alert", asked, alert["alert_id"], version=alert["version"]).status == 200
+
+
+def test_readers_of_different_topics_keep_one_view_of_a_case(world: World) -> None:
+    """Two members of the group: one reads intake's topic, one referral's, at the same time. Each case is passed on eleven times."""
+    cases = [Case(world, f"case {number}") for number in range(12)]
+    for number in range(12):
+        for case in cases:
+            at = day(number)
+            if number == 0:
+                case.receive(at)
+            case.hand_over(at + timedelta(hours=1), to=AGENCIES[number % 2])
+            case.accept(f"referral {number}", at + timedelta(hours=2), by=AGENCIES[number % 3])
+    left = world.unread(world.copies)
+
+    def read(topic: str) -> None:
+        for round in range(40):
+            for (name, _), records in left.items():
+                if name == topic and (some := records[round * 2 : round * 2 + 2]):
+                    world.copies.apply(world.engine, some)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(read, ["intake.case.v1", "referral.case.v1"]))
+    assert world.unread(world.copies) == {}
+    shown = world.board(coordinator())
+    assert (shown["cases"]["total"], {cell["holder"] for cell in shown["cases"]["cells"]}) == (12, {AGENCIES[11 % 3]})
+    assert shown["flow"]["total"] == 12 * 11
+    assert len(listed(world, lambda c, page: board.hand_offs(c, coordinator(), page, giver=None, taker=None), 50)) == 12 * 11

@@ -1,5 +1,6 @@
 """Commands of monitoring as they are asked for: who may, in which version, and beside everything else that goes on."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from threading import Event as Signal
@@ -123,50 +124,49 @@ def test_a_case_that_can_not_be_judged_costs_itself_alone(world: World, case: Ca
     assert world.alerts(case.id) == [("MISSED_FOLLOW_UP", "RAISED", "WORKER")]
 
 
-def test_commands_both_tracks_and_several_workers_never_wait_for_each_other_in_a_ring(world: World) -> None:
-    """Everything at once over the same few cases: no deadlock, nothing doubled, no clock forgotten."""
-    cases = [Case(world, f"case {number}").receive(day(-0.5)).open(day(0)) for number in range(10)]
-    world.go(day(1))
-    world.step(day(16))
-    world.state(day(16))
-    dice, stop = Random(5), Signal()
+class TestEverythingAtOnce:
+    """Commands, both tracks and two clock workers over the same few cases."""
 
-    def until_stopped(step: Any) -> int:
-        done = 0
-        while not stop.is_set():
-            step()
-            done += 1
-        return done
+    def test_nobody_waits_in_a_ring_and_nothing_is_doubled_or_forgotten(self, world: World) -> None:
+        cases = [Case(world, f"case {number}").receive(day(-0.5)).open(day(0)) for number in range(10)]
+        world.go(day(1))
+        world.step(day(16))
+        world.state(day(16))
+        dice, stop = Random(5), Signal()
 
-    def command() -> None:
-        case = dice.choice(cases)
+        def until_stopped(step: Callable[[], object]) -> int:
+            done = 0
+            while not stop.is_set():
+                step()
+                done += 1
+            return done
+
+        steps = [lambda: self.command(world, cases, dice)] * 2 + [world.worker.turn] * 2 + [lambda: self.flow(world)]
+        with ThreadPoolExecutor(6) as pool:
+            running = [pool.submit(until_stopped, step) for step in steps]
+            for number in range(12):
+                for case in cases:
+                    (case.close if number % 2 == 0 else case.reopen)(day(2 + number / 10))
+                world.read(world.reactions, dice)
+            stop.set()
+            assert all(done.result(30) > 0 for done in running)
+        world.go(day(17))
+        raised = [value for (value,) in world.rows("SELECT value FROM own.outbox WHERE attributes ->> 'type' = 'monitoring.AlertRaised'")]
+        assert len(raised) == len(set(raised)) > 0
+        assert world.rows("SELECT 1 FROM own.held_case") == []
+        assert world.rows("SELECT 1 FROM copy.watch w WHERE look_at < :now", now=day(16)) == []
+
+    def command(self, world: World, cases: list[Case], dice: Random) -> None:
         answers = world.desk.run(worker().cause(), [_contact(one) for one in dice.sample(cases, 4)])
         assert {answer.status for answer in answers} == {201}
-        rows = world.rows("SELECT id, version FROM own.alert WHERE case_id = :case AND is_open", case=case.id)
+        rows = world.rows("SELECT id, version FROM own.alert WHERE case_id = :case AND is_open", case=dice.choice(cases).id)
         for alert, version in rows:
             assert world.ask("acknowledge-alert", worker(), alert, version=version).status in (200, 409, 412)
 
-    def flow() -> None:
+    def flow(self, world: World) -> None:
         world.relay()
         world.read(world.copies)
         world.state(day(16))
-
-    with ThreadPoolExecutor(6) as pool:
-        running = [pool.submit(until_stopped, step) for step in (command, command, world.worker.turn, world.worker.turn, flow)]
-        for number in range(12):
-            at = day(2 + number / 10)
-            for case in cases:
-                (case.close if number % 2 == 0 else case.reopen)(at)
-            world.read(world.reactions, dice)
-        stop.set()
-        assert all(done.result(30) > 0 for done in running)
-    world.go(day(17))
-    for case in cases:
-        said = world.rows("SELECT attributes ->> 'type', value FROM own.outbox WHERE subject = :case", case=case.id)
-        raised = [value for kind, value in said if kind == "monitoring.AlertRaised"]
-        assert len(raised) == len(set(raised))
-    assert world.rows("SELECT 1 FROM own.held_case") == []
-    assert world.rows("SELECT 1 FROM copy.watch w WHERE look_at < :now", now=day(16)) == []
 
 
 def _contact(case: Case) -> Request:

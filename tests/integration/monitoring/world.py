@@ -252,7 +252,8 @@ class Case:
             contract: Any = {"intake": intake.CaseImported, "planning": planning.CaseImported, "referral": referral.CaseImported}[owner]
             self.world.tell(contract(case_id=self.id, import_id=IMPORT), at, imported(at))
 
-    def contact(self, who: Principal, **more: object) -> Answer:
+    def contact(self, who: Principal, *, on_behalf: dict[str, str] | None = None) -> Answer:
+        more: dict[str, Any] = {"on_behalf": on_behalf} if on_behalf else {}
         return self.world.ask("record-contact", who, case_id=str(self.id), result="REACHED", channel="VISIT", **more)
 
 

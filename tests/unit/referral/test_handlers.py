@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from casebus.contracts.planning import CaseClosed, CaseOutcome, ReferralRequested
+from casebus.contracts.planning import CaseClosed, CaseOutcome, ReferralRequested, SkipReason, StepDone, StepResult, StepSkipped
 from casebus.contracts.referral import (
     CaseImported,
     DeclineReason,
@@ -271,3 +271,29 @@ def test_a_closure_ends_the_offer_that_followed_a_decline_in_the_meantime() -> N
     handlers.withdraw_offers(CLOSED, work)
     assert isinstance(work.emitted[-1], ReferralWithdrawn)
     assert work.emitted[-1].agency == "second-shelter"
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        StepSkipped(case_id=CASE, step_id=STEP, reason=SkipReason.REPLACED),
+        StepDone(case_id=CASE, step_id=STEP, result=StepResult.ACHIEVED),
+    ],
+)
+def test_a_step_that_is_over_takes_its_unanswered_offers_back(over: StepSkipped | StepDone) -> None:
+    of_another_step = replace(referral(step_id=UUID(int=9)), id=UUID(int=10))
+    accepted = replace(referral(), id=UUID(int=11), state=ReferralState.ACCEPTED)
+    work = Work(referrals=(referral(), of_another_step, accepted))
+    handlers.withdraw_offers_for_step(over, work)
+    [withdrawn] = work.emitted
+    assert withdrawn == ReferralWithdrawn(
+        case_id=CASE, referral_id=REFERRAL, agency="first-shelter", reason=WithdrawReason.NO_LONGER_NEEDED
+    )
+    states = {each.id: each.state for each in work.referrals.all()}
+    assert states == {REFERRAL: ReferralState.WITHDRAWN, of_another_step.id: ReferralState.OFFERED, accepted.id: ReferralState.ACCEPTED}
+
+
+def test_an_offer_that_was_sought_after_the_step_was_over_stays() -> None:
+    work = Work(referrals=(replace(referral(), sought_at=NOON + timedelta(days=1)),), because=cause("city-hospital", recorded_at=NOON))
+    handlers.withdraw_offers_for_step(StepDone(case_id=CASE, step_id=STEP, result=StepResult.ACHIEVED), work)
+    assert work.emitted == []

@@ -1,0 +1,166 @@
+"""Intake as a process: it ends when it is told to, loses nothing, and runs in parts."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from casebus.envelope import Role
+from casebus.identity import DevelopmentIssuer, new_key_pair
+from casebus.migrate import migrate
+from casebus.topic_admin import apply
+from casebus.topics import read_topics
+from continuum.local import ports, postgres
+from continuum.local.process import Child, Program, Supervisor
+from tests.integration.bus.office import CASE, CLONE, LEAD
+from tests.integration.bus.sample import new_owner
+from tests.integration.bus.tools import until
+
+
+@dataclass(frozen=True)
+class Place:
+    """What processes of intake share."""
+
+    supervisor: Supervisor
+    home: Path
+    bootstrap: str
+    url: str
+    engine: Engine
+    token: str
+
+    def start(self, *, only: str | None = None) -> "Process":
+        [port] = ports.choose(0)
+        environment = {
+            "KAFKA_BOOTSTRAP": self.bootstrap,
+            "DATABASE_URL": self.url,
+            "CONTINUUM_PORT": str(port),
+            "CONTINUUM_JWT_PUBLIC_KEY": str(self.home / "key.pem"),
+            "CONTINUUM_WATERMARK_SECONDS": "0.25",
+        }
+        command = (sys.executable, "-m", "services.intake.main", *(("--only", only) if only else ()))
+        log = self.home / f"intake-{port}.log"
+        child = self.supervisor.start(Program(name="intake", command=command, log=log, environment=environment, folder=CLONE))
+        process = Process(child, f"http://127.0.0.1:{port}", self.token)
+        self.supervisor.await_ready(child, process.answers, seconds=40)
+        return process
+
+    def value(self, query: str, **values: object) -> object:
+        with self.engine.connect() as connection:
+            return connection.execute(text(query), values).scalar()
+
+
+@dataclass(frozen=True)
+class Process:
+    child: Child
+    url: str
+    token: str
+
+    def answers(self) -> bool:
+        try:
+            return self.get("/livez").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=10, trust_env=False)
+
+    def receive(self, **headers: str) -> httpx.Response:
+        said = {"Authorization": f"Bearer {self.token}", "Idempotency-Key": str(uuid4())} | headers
+        return httpx.post(f"{self.url}/api/cases", json=CASE, headers=said, timeout=10, trust_env=False)
+
+
+@pytest.fixture
+def place(broker: str, database_server: str, tmp_path: Path) -> Iterator[Place]:
+    name = f"bus_{new_owner()}"
+    url = postgres.provision(database_server, "bus_tests", database=name)
+    owner_url = make_url(database_server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
+    migrate(owner_url, CLONE / "services" / "intake" / "migrations" / "versions", "bus_tests")
+    apply(broker, read_topics())
+    private, public = new_key_pair()
+    (tmp_path / "key.pem").write_bytes(public)
+    token = DevelopmentIssuer(private, production=False).token(actor="worker-1", role=Role.WORKER, agency=LEAD, region="north")
+    engine = create_engine(owner_url)
+    with Supervisor() as supervisor:
+        yield Place(supervisor, tmp_path, broker, url, engine, token)
+    engine.dispose()
+    postgres.drop(database_server, name)
+
+
+def test_a_service_that_is_told_to_end_does_so_soon_and_loses_nothing_it_has_answered(place: Place) -> None:
+    process = place.start()
+    case = process.receive().json()["id"]
+    accepted: list[str] = []
+    waiting: list[int] = []
+
+    def ask() -> None:
+        while True:
+            try:
+                response = process.receive()
+            except httpx.HTTPError:
+                return
+            if response.status_code == 201:
+                accepted.append(response.json()["id"])
+
+    def wait_long() -> None:
+        """In flight for two seconds: what it waits for never comes."""
+        headers = {"Authorization": f"Bearer {place.token}", "Idempotency-Key": "k", "If-Match": '"1"', "Case-Seen": "referral=1"}
+        url = f"{process.url}/api/cases/{case}/opening"
+        waiting.append(httpx.post(url, json={}, headers=headers, timeout=10, trust_env=False).status_code)
+
+    threads = [threading.Thread(target=one) for one in (ask, ask, ask, wait_long)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(accepted) > 20)
+    asked = time.monotonic()
+    process.child.ask_to_stop()
+    assert process.child.wait(10)
+    assert time.monotonic() - asked < 5
+    assert process.child.code == 0
+    for thread in threads:
+        thread.join()
+    assert waiting == [503], "what was in flight was answered"
+    assert place.value("SELECT count(*) FROM own.case WHERE id = ANY(CAST(:ids AS uuid[]))", ids=accepted) == len(accepted)
+    assert place.value("SELECT count(*) FROM own.outbox") == place.value("SELECT count(*) FROM own.case")
+    place.start(only="relay")
+    until(lambda: place.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
+
+
+def test_a_service_runs_in_parts_and_each_tells_its_health(place: Place) -> None:
+    api = place.start(only="api")
+    assert api.receive().status_code == 201
+    assert place.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 1
+    assert place.value("SELECT count(*) FROM own.position") == 0
+    relay = place.start(only="relay")
+    until(lambda: place.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
+    assert relay.receive().status_code == 404
+    assert "continuum_published_total" in relay.get("/metrics").text
+    consumer = place.start(only="consumer")
+    until(lambda: place.value("SELECT count(*) FROM own.position") == 6)
+    for process in (api, relay, consumer):
+        assert process.get("/readyz").status_code == 200
+    place.supervisor.stop(api.child, relay.child, consumer.child, within=6)
+    assert [process.child.code for process in (api, relay, consumer)] == [0, 0, 0]
+
+
+def test_a_part_that_is_not_there_and_a_setting_that_is_missing_each_get_one_line(place: Place) -> None:
+    for only, environment, told in (("everything", {}, "choose one of"), (None, {"DATABASE_URL": ""}, "set DATABASE_URL")):
+        settings = {
+            "KAFKA_BOOTSTRAP": place.bootstrap,
+            "DATABASE_URL": place.url,
+            "CONTINUUM_PORT": "1",
+            "CONTINUUM_JWT_PUBLIC_KEY": str(place.home / "key.pem"),
+        }
+        command = (sys.executable, "-m", "services.intake.main", *(("--only", only) if only else ()))
+        log = place.home / "wrong.log"
+        child = place.supervisor.start(Program(name="wrong", command=command, log=log, environment=settings | environment, folder=CLONE))
+        assert child.wait(30)
+        assert child.code == 1
+        assert told in child.log_tail()
+        assert len(child.log_tail().splitlines()) == 1
