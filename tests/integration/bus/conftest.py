@@ -6,14 +6,22 @@ import pytest
 
 from continuum.local import postgres
 from tests.integration.bus.office import Office, office
-from tests.integration.bus.sample import Sample, make, new_owner
+from tests.integration.bus.sample import Sample, make, make_template, new_owner
 from tests.integration.bus.tools import make_topics
 
 
+@pytest.fixture(scope="package")
+def template(database_server: str) -> Iterator[str]:
+    name = f"bus_{new_owner()}"
+    make_template(database_server, name)
+    yield name
+    postgres.drop(database_server, name)
+
+
 @pytest.fixture
-def offline(database_server: str) -> Iterator[Sample]:
+def offline(database_server: str, template: str) -> Iterator[Sample]:
     """The sample service where no Kafka is needed."""
-    made = make(database_server, "127.0.0.1:1", new_owner())
+    made = make(database_server, template, "127.0.0.1:1", new_owner())
     yield made
     made.engine.dispose()
     made.admin.dispose()

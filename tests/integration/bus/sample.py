@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 from uuid import UUID, uuid4
 
+import psycopg
+from psycopg import sql
 from sqlalchemy import Connection, Engine, make_url, text
 
 from casebus import database
@@ -24,6 +26,7 @@ from casebus.work import Work as BusWork
 from continuum.local import postgres
 
 PARTITIONS = 6
+ROLE = "bus_tests"
 REFUSED, BROKEN = -1, -2
 """Numbers that the handler can't apply: one never, one as long as it is `Switches.broken`."""
 
@@ -173,23 +176,34 @@ class Sample:
 SOMEBODY = Cause(agency="city-hospital", actor="actor-1", actor_role=Role.WORKER, actor_agency="city-hospital")
 
 
-def make(server: str, bootstrap: str, owner: str) -> Sample:
-    """A database of its own for the owner; its topics are not made."""
+def make(server: str, template: str, bootstrap: str, owner: str) -> Sample:
+    """A database of its own for the owner, copied from the template; its topics are not made."""
     name = f"bus_{owner}"
-    url = postgres.provision(server, "bus_tests", database=name)
-    owner_url = make_url(server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
-    admin = database.connect(owner_url, pool=2)
+    with psycopg.connect(_at(server, "postgres", "postgresql"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    event = noted(owner)
+    codec = Codec(SampleIds(owner), {event.TYPE: event, Watermark.TYPE: Watermark})
+    engine = database.connect(postgres.provision(server, ROLE, database=name), pool=8)
+    admin = database.connect(_at(server, name), pool=2)
+    return Sample(owner=owner, bootstrap=bootstrap, engine=engine, admin=admin, codec=codec, event=event, switches=Switches())
+
+
+def make_template(server: str, name: str) -> None:
+    """A database with the tables of the bus, of both tracks, and of the sample service."""
+    postgres.provision(server, ROLE, database=name)
+    admin = database.connect(_at(server, name), pool=1)
     with admin.begin() as connection:
         execute: Callable[[str], object] = connection.exec_driver_sql
         database.create_bus_tables(execute)
         execute(DDL)
         for schema in ("own", "copy"):
             execute(f"CREATE TABLE {schema}.notes (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)")
-        database.grant(execute, "bus_tests")
-    event = noted(owner)
-    codec = Codec(SampleIds(owner), {event.TYPE: event, Watermark.TYPE: Watermark})
-    engine = database.connect(url, pool=8)
-    return Sample(owner=owner, bootstrap=bootstrap, engine=engine, admin=admin, codec=codec, event=event, switches=Switches())
+        database.grant(execute, ROLE)
+    admin.dispose()
+
+
+def _at(server: str, name: str, driver: str = "postgresql+psycopg") -> str:
+    return make_url(server).set(drivername=driver, database=name).render_as_string(hide_password=False)
 
 
 def new_owner() -> str:

@@ -273,6 +273,11 @@ def test_a_database_that_is_away_is_a_reason_to_come_again(intake: Office, monke
     assert response.headers["retry-after"] == "1"
 
 
+def test_each_part_runs_its_jobs_alone(intake: Office) -> None:
+    jobs = {only: set(build(BLUEPRINT, intake.settings, only).jobs) for only in (None, "api", "relay", "consumer")}
+    assert jobs == {None: {"relay", "consumer-0"}, "api": set(), "relay": {"relay"}, "consumer": {"consumer-0"}}
+
+
 def test_a_part_that_a_service_does_not_have_is_refused(intake: Office) -> None:
     with pytest.raises(UnknownPart, match="choose one of api, relay, consumer"):
         build(BLUEPRINT, intake.settings, "everything")

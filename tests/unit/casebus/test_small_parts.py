@@ -11,6 +11,7 @@ from confluent_kafka import Message
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from casebus.assembly import run
 from casebus.cause import of_event
 from casebus.command import Command, OnBehalf
 from casebus.desk import acting
@@ -26,6 +27,8 @@ from casebus.relay import Stream
 from casebus.service import Service
 from casebus.settings import MissingSetting, ServiceSettings
 from casebus.testing import NOON, cause
+from services.intake.main import BLUEPRINT
+from services.intake.settings import Settings
 
 
 def envelope(origin: Origin) -> Envelope:
@@ -220,3 +223,13 @@ def test_a_time_without_its_zone_is_no_time() -> None:
     with pytest.raises(ValidationError):
         OnBehalf(agency="a-b", origin=Origin.OFFLINE, occurred_at=datetime(2026, 1, 5, 9))  # noqa: DTZ001  # the point of it
     assert OnBehalf(agency="a-b", origin=Origin.OFFLINE, occurred_at=datetime(2026, 1, 5, 9, tzinfo=UTC)).occurred_at
+
+
+def test_a_part_that_is_not_there_and_a_setting_that_is_missing_each_end_the_start_with_one_line(settings: pytest.MonkeyPatch) -> None:
+    settings.setattr("sys.argv", ["main", "--only", "everything"])
+    settings.setenv("DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    with pytest.raises(SystemExit, match="choose one of api, relay, consumer"):
+        run(lambda _: BLUEPRINT, Settings)
+    settings.delenv("DATABASE_URL")
+    with pytest.raises(SystemExit, match="set DATABASE_URL"):
+        run(lambda _: BLUEPRINT, Settings)
