@@ -30,6 +30,7 @@ class Standing:
     lead_epoch: int = 0
     active: frozenset[str] = field(default_factory=frozenset)
     asked: frozenset[str] = field(default_factory=frozenset)  # invited, or offered to: they may answer and read
+    importing: UUID | None = None  # the import that brings its history, the last one that was begun
 
 
 def authorise(who: Cause, act: Act, standing: Standing | None) -> None:

@@ -26,6 +26,8 @@ class OnBehalf(BaseModel):
             raise ValueError("origin must be LIVE, OFFLINE or IMPORT")
         if (self.origin is Origin.LIVE) != (self.occurred_at is None):
             raise ValueError("occurred_at goes with IMPORT and OFFLINE, and only with them")
+        if self.occurred_at is not None and not 1900 <= self.occurred_at.year <= 9000:
+            raise ValueError("occurred_at must lie after 1900")
         if (self.origin is Origin.IMPORT) != (self.import_id is not None):
             raise ValueError("import_id goes with IMPORT, and only with it")
         return self

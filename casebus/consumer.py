@@ -110,7 +110,8 @@ class Consumer:
         if not batch:
             return self._look(reader)
         try:
-            self._count(self._track.apply(self._engine, batch))
+            with telemetry.span("apply batch", track=self._track.group, records=len(batch)):
+                self._count(self._track.apply(self._engine, batch))
         except BeginAgain as error:
             self._begin_again(reader, error)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is tried again record by record

@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
 from casebus import idempotency, telemetry
-from casebus.access import Act, authorise
+from casebus.access import Act, Standing, authorise
 from casebus.aggregate import Aggregate
 from casebus.case_seen import Tracks, wait_to_see
 from casebus.cause import Cause
 from casebus.codec import Codec
 from casebus.command import Command, OnBehalf
-from casebus.envelope import Role
-from casebus.errors import Absent, Fix, Forbidden, Invalid, NotYet, Rejected, Stale, Unversioned
+from casebus.envelope import Origin, Role
+from casebus.errors import Absent, Conflict, Fix, Forbidden, Invalid, NotYet, Rejected, Stale, Unversioned
 from casebus.problems import invalid, problem
 from casebus.work import Work
 
@@ -213,6 +213,7 @@ class Desk:
             authorise(item.cause, Act.BEGIN if item.spec.target is Target.NEW and item.case_id is None else item.spec.act, standing)
             if standing is not None:
                 work.cause = replace(item.cause, lead_epoch=standing.lead_epoch)
+                _check_import(item.cause, standing)
             if item.spec.target is Target.VERSIONED:
                 _check_version(item.request, work.version(item.id))
             aggregate = item.spec.handler(item.id, item.command, work)
@@ -289,6 +290,12 @@ def _check_version(request: Request, current: int | None) -> None:
         )
     if request.version != current:
         raise Stale("Read it again, look whether your command is still right, and send it with the version you then see.", version=current)
+
+
+def _check_import(cause: Cause, standing: Standing) -> None:
+    """History is brought by the import that was begun: what another one started would never be decided."""
+    if cause.origin is Origin.IMPORT and standing.importing is not None and cause.import_id != standing.importing:
+        raise Conflict("Another import of this case was begun: use its import_id, or begin yours at intake (begin-import).")
 
 
 def happened_by(now: datetime, moment: datetime | None) -> None:

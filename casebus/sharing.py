@@ -25,6 +25,7 @@ class Sharing:
     lead_epoch: int = 0
     active: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
+    importing: UUID | None = None
 
     def standing(self, also_asked: frozenset[str] = frozenset()) -> Standing:
         return Standing(
@@ -34,6 +35,7 @@ class Sharing:
             lead_epoch=self.lead_epoch,
             active=self.active,
             asked=self.asked | also_asked,
+            importing=self.importing,
         )
 
 
@@ -54,6 +56,8 @@ def _after(known: Sharing, event: Event) -> Sharing:
     match event:
         case intake.CaseReceived():
             return replace(known, region=event.region, lead=event.agency, lead_epoch=1, active=known.active | {event.agency})
+        case intake.CaseImportBegun():
+            return replace(known, importing=event.import_id)
         case intake.AgencyInvited():
             return replace(known, asked=known.asked | {event.agency})
         case intake.AgencyJoined():
@@ -74,6 +78,7 @@ def _after(known: Sharing, event: Event) -> Sharing:
 
 
 _TELLS = (
+    intake.CaseImportBegun,
     intake.CaseReceived,
     intake.AgencyInvited,
     intake.AgencyJoined,

@@ -29,21 +29,25 @@ _propagator = TraceContextTextMapPropagator()
 
 def configure(service: str, *, otlp_endpoint: str | None = None, level: str = "INFO") -> None:
     """Once, by main: JSON logs to stderr, and a tracer whose spans go to `otlp_endpoint`, or nowhere."""
+
+    def of_service(_: object, __: str, said: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"service": service, **said}
+
+    shared: list[structlog.typing.Processor] = [
+        of_service,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    as_json = structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*shared, as_json],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format='{"level":"%(levelname)s","logger":"%(name)s","event":"%(message)s"}'
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(as_json, foreign_pre_chain=shared))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     provider = TracerProvider(resource=Resource.create({"service.name": f"continuum-{service}"}))
     if otlp_endpoint:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{otlp_endpoint}/v1/traces")))

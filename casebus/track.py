@@ -23,6 +23,11 @@ from casebus.kafka import Record
 from casebus.work import Received, Work
 
 W = TypeVar("W", bound=Work)
+_SPACES = {"copy": 903, "own": 904}
+"""The tracks' advisory locks: a lock of one never waits for one of the other."""
+_ONE_AT_A_TIME = text("""
+    SELECT pg_advisory_xact_lock(:space, bucket)
+    FROM (SELECT DISTINCT hashtext(id::text) & 63 AS bucket FROM unnest(CAST(:cases AS uuid[])) AS id ORDER BY 1) AS b""")
 Handler = Callable[[Any, Any], None]
 
 
@@ -117,6 +122,7 @@ class Track:
         tally = Tally()
         if not parsed:
             return tally
+        self._hold(connection, [p.key[1] for p in parsed if p.key is not None])
         seen = Seen.load(connection, self.schema, [p.key for p in parsed if p.key is not None])
         work = self.make_work(connection)
         work.load({p.envelope.subject for p in parsed if p.envelope is not None})
@@ -125,6 +131,10 @@ class Track:
         work.save()
         seen.save()
         return tally
+
+    def _hold(self, connection: Connection, cases: Sequence[UUID]) -> None:
+        """Topics of one case may be read by different workers: each case is one worker's until its transaction ends. Locked in order."""
+        connection.execute(_ONE_AT_A_TIME, {"space": _SPACES[self.schema], "cases": cases})
 
     def _settle(self, connection: Connection, first: Parsed, seen: Seen, work: Work, tally: Tally) -> None:
         """One record, and then every parked one that it lets follow."""

@@ -52,7 +52,7 @@ def readers_are_known(catalogue: Catalogue) -> Iterator[BadSchema]:
     services = {topic.owner for topic in catalogue.topics}
     for topic in catalogue.topics:
         unknown = [consumer for consumer in topic.consumers if consumer not in services]
-        if unknown or not topic.consumers or len(set(topic.consumers)) != len(topic.consumers):
+        if unknown or not (topic.consumers or topic.kind is Kind.WATCH) or len(set(topic.consumers)) != len(topic.consumers):
             yield BadSchema(
                 topic_file(topic),
                 f"{topic.name}: consumers",

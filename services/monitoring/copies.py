@@ -18,10 +18,6 @@ from casebus.work import Work as BusWork
 from services.monitoring.domain.case_view import CaseView
 from services.monitoring.domain.fact import Fact
 
-_ONE_AT_A_TIME = text("""
-    SELECT pg_advisory_xact_lock(903, bucket)
-    FROM (SELECT DISTINCT hashtext(id::text) & 63 AS bucket FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY 1) AS b""")
-
 
 class Copies(BusWork):
     """One transaction over a batch of facts."""
@@ -38,8 +34,6 @@ class Copies(BusWork):
         return self.received.envelope
 
     def load(self, ids: Collection[UUID]) -> None:
-        """Of a case only one batch at a time: another member of the group may read another topic of the same case."""
-        self.connection.execute(_ONE_AT_A_TIME, {"ids": sorted(ids)})
         self.sharing.load_ids(ids)
         self.views.load_ids(ids)
         self._before = {view.id: view for view in self.views.all()}

@@ -16,7 +16,7 @@ from casebus.envelope import Role
 from tests.e2e.conftest import Person, Platform
 from tests.e2e.waiting import until
 
-CASES = 150
+CASES = 80
 AGENCIES = ("kill-a", "kill-b", "kill-c", "kill-d")
 
 
