@@ -2,8 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
+from psycopg.abc import Buffer
+from psycopg.types.array import ListDumper
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.event import listen
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -18,9 +23,21 @@ GRANT UPDATE (floor) ON own.timebase TO {role};
 """
 
 
+class PlainLists(ListDumper):
+    """Lists of ids and numbers as PostgreSQL writes them, in one join: psycopg's own way looks into each element for what to escape."""
+
+    def dump(self, obj: list[Any]) -> Buffer | None:
+        if obj and set(map(type, obj)) <= _PLAIN:
+            return ("{" + ",".join(map(str, obj)) + "}").encode()
+        return super().dump(obj)
+
+
+_PLAIN = {UUID, int}
+
+
 def connect(url: str, *, pool: int = 12) -> Engine:
     """An engine in READ COMMITTED (casebus/sql needs it) and UTC. A restarted server is no error, and no error shows what was sent."""
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool,
         max_overflow=4,
@@ -30,6 +47,8 @@ def connect(url: str, *, pool: int = 12) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args={"options": "-c timezone=utc", "connect_timeout": 5, "application_name": "continuum"},
     )
+    listen(engine, "connect", lambda connection, _: connection.adapters.register_dumper(list, PlainLists))
+    return engine
 
 
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)

@@ -1,5 +1,7 @@
 """`make demo`: the whole platform on this machine, with a real history that goes on. Ctrl-C ends it; the next start continues."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -15,9 +17,9 @@ from continuum import rounds
 from continuum.check import check, first_alert
 from continuum.flow import Flow, Outcome
 from continuum.local import jars, kafka
-from continuum.local.process import ended_by_signals
+from continuum.local.process import LocalFailure, ended_by_signals
 from continuum.replay import OVER, SystemClock, replay
-from continuum.sample import UNTIL, Sample, bring_in, installed_sample, remember, sending
+from continuum.sample import MEMORY, UNTIL, Sample, bring_in, installed_sample, remember, sending
 from continuum.ssda903 import plan
 from continuum.stack import Running, running
 
@@ -31,7 +33,6 @@ class Timing:
 
     begun: float = field(default_factory=time.monotonic)
     page: float = 0.0
-    ready: float = 0.0
     first_alert: float = 0.0
 
     def now(self) -> float:
@@ -52,23 +53,31 @@ class Demo:
         with self.console.status("Fetching Kafka (once, 44 MB)"):
             jars.fetch(kafka.LOCK)
         timing, stop = Timing(), threading.Event()
-        with ended_by_signals(), self._started() as run, self._kept(run, stop):
+        known = (self.home / MEMORY).exists()
+        with (
+            ended_by_signals(),
+            self._started(page=known) as run,
+            self._kept(run, stop),
+            sending(self.home, run.urls) as sender,
+            SystemClock(run.databases.values()) as clock,
+            shown(self.console) as progress,
+        ):
+            flow = bring_in(run, sample, sender, progress)
+            if not known:
+                run.open_page()  # not before: half a history would show wrong numbers
             timing.page = timing.now()
-            with sending(self.home, run.urls) as sender, SystemClock(run.databases.values()) as clock, shown(self.console) as progress:
-                flow = bring_in(run, sample, sender, progress)
-                timing.ready = timing.now()
-                self.console.print(f"\n[bold]continuum is running:[/] {run.page}\n", highlight=False)
-                if self.checking:
-                    return self._check(run, sample, flow, clock, timing)
-                self._go_on(run, flow, clock, stop)
-                return None
+            self.console.print(f"\n[bold]continuum is running:[/] {run.page}\n", highlight=False)
+            if self.checking:
+                return self._check(run, sample, flow, clock, timing)
+            self._go_on(run, flow, clock, stop)
+            return None
 
     @contextmanager
-    def _started(self) -> Iterator[Running]:
+    def _started(self, *, page: bool) -> Iterator[Running]:
         status = self.console.status("Starting")
         status.start()
         try:
-            with running(self.home, begin=plan.start_of(UNTIL), watermark_seconds=WATERMARK_SECONDS, step=status.update) as run:
+            with running(self.home, page=page, begin=plan.start_of(UNTIL), watermark_seconds=WATERMARK_SECONDS, step=status.update) as run:
                 status.stop()
                 yield run
                 self.console.print("Ending: what is not sent waits in the outbox.")
@@ -78,18 +87,27 @@ class Demo:
     @contextmanager
     def _kept(self, run: Running, stop: threading.Event) -> Iterator[None]:
         """A service that dies is started again."""
-        keeper = threading.Thread(target=self._keep, args=(run, stop), daemon=True, name="keeper")
+        broken: list[LocalFailure] = []
+        keeper = threading.Thread(target=self._keep, args=(run, stop, broken), daemon=True, name="keeper")
         keeper.start()
         try:
             yield
+        except KeyboardInterrupt:
+            if broken:
+                raise broken[0] from None
+            raise
         finally:
             stop.set()
             keeper.join(2)
 
-    def _keep(self, run: Running, stop: threading.Event) -> None:
-        while not stop.is_set():
-            if (name := run.mend(0.5)) is not None:
-                self.console.print(f"[yellow]{name} ended and was started again.[/] Its log: {run.home / 'logs' / name}.log")
+    def _keep(self, run: Running, stop: threading.Event, broken: list[LocalFailure]) -> None:
+        try:
+            while not stop.is_set():
+                if (name := run.mend(0.5)) is not None:
+                    self.console.print(f"[yellow]{name} ended and was started again.[/] Its log: {run.home / 'logs' / name}.log")
+        except LocalFailure as failure:
+            broken.append(failure)
+            os.kill(os.getpid(), signal.SIGINT)
 
     def _go_on(self, run: Running, flow: Flow, clock: SystemClock, stop: threading.Event) -> None:
         self.console.print("The sample's history goes on at about a day a second. Ctrl-C ends it; `make demo` goes on from there.")
@@ -115,7 +133,7 @@ class Demo:
         first_alert(run)
         timing.first_alert = timing.now() - timing.page
         self._replay(run, flow, clock, plan.start_of(UNTIL) + timedelta(days=DAYS_CHECKED))
-        seconds = {"setup_s": timing.ready, "page_s": timing.page, "first_alert_s": timing.first_alert}
+        seconds = {"setup_s": timing.page, "page_s": timing.page, "first_alert_s": timing.first_alert}
         return {name: round(value, 1) for name, value in seconds.items()} | check(run, sample, flow)
 
 

@@ -25,6 +25,7 @@ from continuum.replay import SystemClock
 
 CLONE = Path(__file__).parents[1]
 SERVICES = ("intake", "planning", "referral", "monitoring")
+PAGE = ("console", "stream")
 PORTS = {
     "postgres": 8432,
     "kafka": 8492,
@@ -70,8 +71,23 @@ class Running:
     databases: Mapping[str, str]
     urls: Mapping[str, str]
     services: Supervisor
-    children: dict[str, Child]
+    programs: Mapping[str, Program]
+    children: dict[str, Child] = field(default_factory=dict)
     servers: Supervisor = field(default_factory=Supervisor)
+
+    def start(self, *names: str) -> None:
+        """Start these processes, all at once."""
+        self.children.update({name: self.services.start(self.programs[name]) for name in names})
+
+    def await_ready(self, *names: str) -> None:
+        """Returns once each of them answers. Raises LocalFailure."""
+        for name in names:
+            _await(self.services, self.children[name], self.urls[name])
+
+    def open_page(self) -> None:
+        """Start the console, and the trend's stream, which the page does not wait for."""
+        self.start(*PAGE)
+        self.await_ready("console")
 
     def mend(self, seconds: float) -> str | None:
         """Wait for a service that dies, and start it again; its name, None where none did. Raises LocalFailure when a server died."""
@@ -94,9 +110,12 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, *, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None) -> Iterator[Running]:
+def running(
+    home: Path, *, page: bool = True, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None
+) -> Iterator[Running]:
     """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line.
 
+    `page` False: the console and the trend come later, by `open_page`.
     `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
     """
     home.mkdir(parents=True, exist_ok=True)
@@ -107,7 +126,7 @@ def running(home: Path, *, begin: datetime | None = None, watermark_seconds: flo
             broker = beside.submit(_broker, servers, home, chosen)
             databases = prepared_databases(postgres.start(servers, home=home, port=chosen["postgres"]))
             bootstrap = broker.result()
-        with services_on(home, bootstrap, databases, chosen, begin=begin, watermark_seconds=watermark_seconds, step=step) as run:
+        with services_on(home, bootstrap, databases, chosen, page=page, begin=begin, watermark_seconds=watermark_seconds, step=step) as run:
             yield replace(run, servers=servers)
 
 
@@ -142,6 +161,7 @@ def services_on(
     databases: Databases,
     chosen: Mapping[str, int],
     *,
+    page: bool = True,
     begin: datetime | None = None,
     watermark_seconds: float = 1.0,
     step: Step = lambda _: None,
@@ -152,12 +172,11 @@ def services_on(
             with SystemClock(databases.owners.values()) as clock:
                 clock.begin(begin)
         step("Starting the services")
-        urls = {name: f"http://{LOOPBACK}:{chosen[name]}" for name in (*SERVICES, "console", "stream")}
-        children = _start(services, home, chosen, _environments(home, bootstrap, databases.roles, urls, watermark_seconds))
-        for name, child in children.items():
-            if name != "stream":  # the trend may follow; the page does not wait for it
-                _await(services, child, urls[name])
-        found = Running(home=home, bootstrap=bootstrap, databases=databases.owners, urls=urls, services=services, children=children)
+        urls = {name: f"http://{LOOPBACK}:{chosen[name]}" for name in (*SERVICES, *PAGE)}
+        programs = _programs(home, chosen, _environments(home, bootstrap, databases.roles, urls, watermark_seconds))
+        found = Running(home=home, bootstrap=bootstrap, databases=databases.owners, urls=urls, services=services, programs=programs)
+        found.start(*SERVICES, *(PAGE if page else ()))
+        found.await_ready(*SERVICES, *(("console",) if page else ()))
         _write(home / "run.json", found)
         yield found
 
@@ -180,6 +199,7 @@ def _environments(
         "CONTINUUM_TICK_SECONDS": str(min(0.2, watermark_seconds / 2)),
         "CONTINUUM_HOME": str(home),
         "PYTHONPATH": str(CLONE),
+        "PYTHONDONTWRITEBYTECODE": "",  # compiled once: a second start takes half the time
     }
     token = home / "console.token"
     token.touch(mode=0o600)
@@ -196,20 +216,17 @@ def _environments(
     return found
 
 
-def _start(services: Supervisor, home: Path, chosen: Mapping[str, int], environments: Mapping[str, Mapping[str, str]]) -> dict[str, Child]:
-    started = {}
-    for name, environment in environments.items():
-        module = ("services.monitoring.stream", "worker") if name == "stream" else (f"services.{name}.main",)
-        started[name] = services.start(
-            Program(
-                name=name,
-                command=(sys.executable, "-m", *module),
-                log=home / "logs" / f"{name}.log",
-                environment={**environment, "CONTINUUM_PORT": str(chosen[name])},
-                folder=CLONE,
-            )
+def _programs(home: Path, chosen: Mapping[str, int], environments: Mapping[str, Mapping[str, str]]) -> dict[str, Program]:
+    return {
+        name: Program(
+            name=name,
+            command=(sys.executable, "-m", *(("services.monitoring.stream", "worker") if name == "stream" else (f"services.{name}.main",))),
+            log=home / "logs" / f"{name}.log",
+            environment={**environment, "CONTINUUM_PORT": str(chosen[name])},
+            folder=CLONE,
         )
-    return started
+        for name, environment in environments.items()
+    }
 
 
 def _await(services: Supervisor, child: Child, url: str) -> None:

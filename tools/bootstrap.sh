@@ -18,7 +18,7 @@ command -v "$python" >/dev/null || stop "Python 3.11 or newer is needed, and the
 
 echo "setup: installing the locked packages into .venv"
 pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet --require-hashes"
-uv="env UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1 .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes"
+uv="env UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1 .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes"
 
 # uv reads no pip configuration: where another package index or certificate stands in there, pip does the work.
 install() {

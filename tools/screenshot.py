@@ -27,10 +27,13 @@ def main() -> int:
         urls = last_run(home_folder())["urls"]
         assert isinstance(urls, dict)  # stack.running wrote it
         _take_all(f"{urls['console']}/")
-    except (LocalFailure, Error) as problem:
-        print(f"screenshot: {str(problem).partition(chr(10))[0]}", file=sys.stderr)
-        return 1
-    return 0
+    except LocalFailure as problem:
+        print(f"screenshot: {problem}", file=sys.stderr)
+    except Error as problem:
+        print(f"screenshot: the board can't be seen, does the demo run? {problem.message.splitlines()[0]}", file=sys.stderr)
+    else:
+        return 0
+    return 1
 
 
 def _take_all(page: str) -> None:
