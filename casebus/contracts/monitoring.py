@@ -17,15 +17,6 @@ class AlertCause(StrEnum):
     OTHER = "OTHER"
 
 
-class AlertRule(StrEnum):
-    """The rule that found something left undone. What a newer version may add reads as OTHER."""
-
-    MISSED_FOLLOW_UP = "MISSED_FOLLOW_UP"
-    REFERRAL_UNANSWERED = "REFERRAL_UNANSWERED"
-    STALLED_CASE = "STALLED_CASE"
-    OTHER = "OTHER"
-
-
 class CancelReason(StrEnum):
     """Why a follow-up is called off. What a newer version may add reads as OTHER."""
 
@@ -74,7 +65,7 @@ class AlertAcknowledged(Event):
 
     case_id: UUID
     alert_id: UUID
-    rule: AlertRule
+    rule: str
 
     @property
     def subject(self) -> UUID:
@@ -91,7 +82,7 @@ class AlertAutoCleared(Event):
 
     case_id: UUID
     alert_id: UUID
-    rule: AlertRule
+    rule: str
     evidence: UUID | None = None
 
     @property
@@ -109,7 +100,7 @@ class AlertEscalated(Event):
 
     case_id: UUID
     alert_id: UUID
-    rule: AlertRule
+    rule: str
     rung: Rung
     target_agency: str
 
@@ -128,7 +119,7 @@ class AlertRaised(Event):
 
     case_id: UUID
     alert_id: UUID
-    rule: AlertRule
+    rule: str
     subject_id: UUID
     due_at: datetime
     agency: str
@@ -150,7 +141,7 @@ class AlertResolved(Event):
 
     case_id: UUID
     alert_id: UUID
-    rule: AlertRule
+    rule: str
     cause: AlertCause
     evidence: UUID | None = None
 

@@ -19,12 +19,14 @@ from services.monitoring.blindness import BlindWatch
 from services.monitoring.clocks import ClockWorker
 from services.monitoring.copies import Copies
 from services.monitoring.policies import Policies, read_policies
+from services.monitoring.rules import RULES
 from services.monitoring.settings import Settings
 from services.monitoring.storage import Work
 
 
 def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: float = 30.0) -> Blueprint:
-    """Monitoring reads every case topic, its own among them."""
+    """Monitoring reads every case topic, its own among them. Raises BadPolicy where a rule has no times."""
+    policies.must_time(rule.name for rule in RULES if rule.timed)
 
     def work(connection: Connection, codec: Codec) -> Work:
         return Work(connection, codec, policies)

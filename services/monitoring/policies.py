@@ -1,6 +1,6 @@
 """Reads the policy files. A file that isn't right is refused with its name, the field and the fix, before anything runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,12 @@ class Policies:
 
     def of(self, region: str) -> Policy:
         return self.by_region.get(region) or self.by_region[EVERYWHERE]
+
+    def must_time(self, duties: Iterable[str]) -> None:
+        """Raises BadPolicy where a policy lacks the times of one of these duties."""
+        for policy in self.by_region.values():
+            if missing := sorted(set(duties) - policy.duties.keys()):
+                raise BadPolicy(f"the policy of region {policy.region}: duties: write the times of {missing[0]}")
 
 
 def read_policies(folder: Path) -> Policies:

@@ -1,5 +1,6 @@
 """The routes: the board and its stream, the lists behind its numbers, a case's timeline, and the two probes."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from services.console.clients import Monitoring, NoAnswer, NotThere, Trouble
 from services.console.pages.feed import Feed
-from services.console.pages.words import AGES, RULES, RUNGS, SLUG, STAGES, STATES
+from services.console.pages.words import AGES, RULE, RUNGS, SLUG, STAGES, STATES
 
 PAGE_ROWS = "50"
 STATIC = Path(__file__).parent.parent / "static"
@@ -52,18 +53,18 @@ class Pages:
 
     def cases(self, holder: str = "", stage: str = "", after: str = "") -> Response:
         """Open cases, by holder and stage."""
-        filters = _filters(holder=_slug(holder), stage=_one_of(STAGES, stage))
+        filters = _filters(holder=_shaped(SLUG, holder), stage=_one_of(STAGES, stage))
         return self._page("cases.html", filters=filters, page=self._monitoring.cases(_asked(filters, after)))
 
     def hand_offs(self, request: Request, to: str = "", after: str = "") -> Response:
         """Hand-offs, by the agency before and the agency after."""
-        filters = _filters(source=_slug(request.query_params.get("from", "")), target=_slug(to))
+        filters = _filters(source=_shaped(SLUG, request.query_params.get("from", "")), target=_shaped(SLUG, to))
         asked = {{"source": "from", "target": "to"}[name]: value for name, value in filters.items()}
         return self._page("hand-offs.html", filters=filters, page=self._monitoring.hand_offs(_asked(asked, after)))
 
     def alerts(self, rung: str = "", age: str = "", rule: str = "", state: str = "", after: str = "") -> Response:
         """Open alerts (or any, by `state`), by rung, age and rule: whose turn it is, and for how long."""
-        filters = _filters(rung=_one_of(RUNGS, rung), age=_one_of(AGES, age), rule=_one_of(RULES, rule), state=_one_of(STATES, state))
+        filters = _filters(rung=_one_of(RUNGS, rung), age=_one_of(AGES, age), rule=_shaped(RULE, rule), state=_one_of(STATES, state))
         return self._page("alerts.html", filters=filters, page=self._monitoring.alerts(_asked(filters, after)))
 
     def timeline(self, case_id: UUID) -> Response:
@@ -122,8 +123,8 @@ def _asked(filters: Mapping[str, str], after: str) -> dict[str, str]:
     return {**filters, "limit": PAGE_ROWS, **_filters(after=after)}
 
 
-def _slug(value: str) -> str:
-    if value and not SLUG.fullmatch(value):
+def _shaped(shape: re.Pattern[str], value: str) -> str:
+    if value and not shape.fullmatch(value):
         raise NotThere
     return value
 

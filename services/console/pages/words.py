@@ -14,12 +14,8 @@ AGES: Mapping[str, str] = {
     "UNDER_3_MONTHS": "Under 3 months",
     "OLDER": "Older",
 }
-RULES: Mapping[str, str] = {
-    "MISSED_FOLLOW_UP": "Missed follow-up",
-    "REFERRAL_UNANSWERED": "Referral unanswered",
-    "STALLED_CASE": "Stalled case",
-    "OTHER": "Other",
-}
+RULES: Mapping[str, str] = {"MISSED_FOLLOW_UP": "Missed follow-up"}  # those that `readable` doesn't make well
+RULE = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
 STATES: Mapping[str, str] = {"any": "open or over"}
 NOTES: Mapping[str, str] = {
     "HISTORY_OVER": "The replayed history is over. Time goes on at its natural pace, and only what you do changes the numbers.",

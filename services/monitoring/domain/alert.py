@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from casebus.contracts.monitoring import AlertAcknowledged, AlertCause, AlertEscalated, AlertRaised, AlertResolved, AlertRule, Rung
+from casebus.contracts.monitoring import AlertAcknowledged, AlertCause, AlertEscalated, AlertRaised, AlertResolved, Rung
 from casebus.errors import Conflict
 
 
@@ -26,7 +26,7 @@ class Alert:
     version: int = 1
     case_id: UUID
     region: str
-    rule: AlertRule
+    rule: str
     subject_id: UUID
     agency: str
     rung: Rung

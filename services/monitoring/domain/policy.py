@@ -151,24 +151,19 @@ class FollowUps:
 
 
 @checked(frozen=True, kw_only=True, config=_STRICT)
-class Stall:
-    """`progress`: the events that count as progress (domain.md, "Stalled")."""
-
-    within: ByPriority
-    progress: Annotated[frozenset[str], AfterValidator(_known)]
-
-
-@checked(frozen=True, kw_only=True, config=_STRICT)
 class Policy:
-    """One version of one region's policy. `ladder`: how long each rung has before the alert climbs to the next."""
+    """One version of one region's policy. `duties`: by alert rule; `progress`: the events that count as progress (domain.md, "Stalled").
+
+    `ladder`: how long each rung has before the alert climbs to the next.
+    """
 
     policy: Word
     version: Word
     region: str
     calendar: Calendar
     follow_up: FollowUps
-    referral_answer: Within
-    stall: Stall
+    duties: dict[str, Within]
+    progress: Annotated[frozenset[str], AfterValidator(_known)]
     ladder: Annotated[dict[Rung, ByPriority], AfterValidator(_climbing)]
 
     @property
@@ -188,13 +183,11 @@ class Policy:
     def follow_up_deadline(self, due: datetime, priority: Priority) -> datetime:
         return self.calendar.extend(due, self.follow_up.grace[priority])
 
-    def answer_due(self, offered: datetime, priority: Priority) -> tuple[datetime, datetime]:
-        """When an offer's answer is due, and when it is missed."""
-        due = self.calendar.add(offered, self.referral_answer.within[priority])
-        return due, self.calendar.extend(due, self.referral_answer.grace[priority])
-
-    def stalled_at(self, progress: datetime, priority: Priority) -> datetime:
-        return self.calendar.add(progress, self.stall.within[priority])
+    def duty(self, rule: str, since: datetime, priority: Priority) -> tuple[datetime, datetime]:
+        """When what the rule watches is due, and when it is missed."""
+        times = self.duties[rule]
+        due = self.calendar.add(since, times.within[priority])
+        return due, self.calendar.extend(due, times.grace[priority])
 
     def climbs_at(self, since: datetime, rung: Rung, priority: Priority) -> datetime | None:
         """When an alert leaves the rung upwards; None at the top."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from casebus.contracts.monitoring import AlertRule
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Verdict
 from services.monitoring.domain.fact import Fact, History
@@ -26,8 +25,11 @@ def _nothing(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """`clocks` gives every clock that a history started; `states` what a breach says beside its alert, also where it is history."""
+    """`name` is what its alerts say, in UPPER_CASE. `clocks` gives every clock that a history started; `states` what a breach says
+    beside its alert, also where it is history. `timed`: its times are the policy's `duties` of its name.
+    """
 
-    name: AlertRule
+    name: str
     clocks: Callable[[History, Policy], Iterator[Clock]]
     states: Callable[[Clock, Verdict], Iterator[Saying]] = _nothing
+    timed: bool = True

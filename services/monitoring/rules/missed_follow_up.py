@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from casebus.contracts.monitoring import (
-    AlertRule,
     ContactRecorded,
     FollowUpCancelled,
     FollowUpMadeUp,
@@ -49,4 +48,4 @@ def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
         yield Saying(event=made_up, because=evidence, at=evidence.effective)
 
 
-MISSED_FOLLOW_UP = Rule(name=AlertRule.MISSED_FOLLOW_UP, clocks=clocks, states=states)
+MISSED_FOLLOW_UP = Rule(name="MISSED_FOLLOW_UP", clocks=clocks, states=states, timed=False)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from casebus.contracts.monitoring import AlertRule
 from casebus.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralOffered, ReferralWithdrawn
 from services.monitoring.domain.clock import Clock
 from services.monitoring.domain.fact import History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Rule
+
+NAME = "REFERRAL_UNANSWERED"
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
@@ -16,7 +17,7 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     The agency that it was offered to answers for it.
     """
     for start, offered in history.of(ReferralOffered):
-        due, deadline = policy.answer_due(start.effective, history.priority_at(start))
+        due, deadline = policy.duty(NAME, start.effective, history.priority_at(start))
         one = offered.referral_id
         yield Clock(
             subject=one,
@@ -35,4 +36,4 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
         )
 
 
-REFERRAL_UNANSWERED = Rule(name=AlertRule.REFERRAL_UNANSWERED, clocks=clocks)
+REFERRAL_UNANSWERED = Rule(name=NAME, clocks=clocks)

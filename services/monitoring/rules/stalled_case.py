@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from casebus.contracts.intake import CaseOpened
-from casebus.contracts.monitoring import AlertRule, ContactRecorded, ContactResult
+from casebus.contracts.monitoring import ContactRecorded, ContactResult
 from casebus.contracts.planning import CaseClosed, CaseReopened
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Rule
+
+NAME = "STALLED_CASE"
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
@@ -18,11 +20,11 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     turns = list(history.of(CaseOpened, CaseReopened, CaseClosed))
     progress = [fact for fact in history.facts if is_progress(fact, policy)]
     for start in (*begun, *(fact for fact in progress if _was_open(fact, turns))):
-        deadline = policy.stalled_at(start.effective, history.priority_at(start))
+        due, deadline = policy.duty(NAME, start.effective, history.priority_at(start))
         yield Clock(
             subject=history.case_id,
             start=start,
-            due=deadline,
+            due=due,
             deadline=deadline,
             stops=tuple(fact for fact in progress if fact.place > start.place),
             ends=history.closures_after(start),
@@ -34,7 +36,7 @@ def is_progress(fact: Fact, policy: Policy) -> bool:
     event = fact.event
     if isinstance(event, ContactRecorded) and event.result is not ContactResult.REACHED:
         return False
-    return event.TYPE in policy.stall.progress
+    return event.TYPE in policy.progress
 
 
 def _was_open(fact: Fact, turns: list[tuple[Fact, Event]]) -> bool:
@@ -43,4 +45,4 @@ def _was_open(fact: Fact, turns: list[tuple[Fact, Event]]) -> bool:
     return sum(-1 if isinstance(event, CaseClosed) else 1 for event in before) > 0
 
 
-STALLED_CASE = Rule(name=AlertRule.STALLED_CASE, clocks=clocks)
+STALLED_CASE = Rule(name=NAME, clocks=clocks)

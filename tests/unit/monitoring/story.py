@@ -30,11 +30,8 @@ WRITTEN = {
     "region": "*",
     "calendar": {"zone": "Europe/London", "country": "GB", "subdivision": "ENG"},
     "follow_up": {"intervals": ["14d"], "grace": "1d"},
-    "referral_answer": {"within": "2d", "grace": "1d"},
-    "stall": {
-        "within": "30d",
-        "progress": ["planning.PlanAgreed", "planning.StepDone", "referral.ReferralAccepted", "monitoring.ContactRecorded"],
-    },
+    "duties": {"REFERRAL_UNANSWERED": {"within": "2d", "grace": "1d"}, "STALLED_CASE": {"within": "30d", "grace": "0h"}},
+    "progress": ["planning.PlanAgreed", "planning.StepDone", "referral.ReferralAccepted", "monitoring.ContactRecorded"],
     "ladder": {"WORKER": "2d", "SUPERVISOR": "3d"},
 }
 POLICY: Policy = TypeAdapter(Policy).validate_python(WRITTEN)

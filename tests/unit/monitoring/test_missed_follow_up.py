@@ -5,7 +5,6 @@ from casebus.contracts.monitoring import (
     AlertCause,
     AlertRaised,
     AlertResolved,
-    AlertRule,
     CancelReason,
     ContactResult,
     FollowUpCancelled,
@@ -34,7 +33,7 @@ def test_without_a_visit_it_is_missed_and_its_lead_is_told() -> None:
     missed, raised = followed_up().said(day(15.1))
     assert missed == FollowUpMissed(case_id=CASE, follow_up_id=some("one"), due_at=day(14), missed_at=day(15))
     assert isinstance(raised, AlertRaised)
-    assert (raised.rule, raised.subject_id, raised.due_at) == (AlertRule.MISSED_FOLLOW_UP, some("one"), day(14))
+    assert (raised.rule, raised.subject_id, raised.due_at) == ("MISSED_FOLLOW_UP", some("one"), day(14))
     assert (raised.agency, raised.rung, raised.target_agency) == (LEAD, Rung.WORKER, LEAD)
 
 

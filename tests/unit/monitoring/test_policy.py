@@ -110,9 +110,9 @@ BAD = [
     ("[2d]", "[]", "follow_up.intervals.CRITICAL", "at least 1"),
     ("[7d]", "[7 days]", "follow_up.intervals.HIGH.0", "4h, 14d, 2bd or 6mo"),
     ("    LOW: [30d]\n", "", "follow_up.intervals", "LOW"),
-    ("within: {CRITICAL: 4h, ", "within: {", "referral_answer.within", "CRITICAL"),
-    ("planning.StepDone", "planning.StepDon", "stall.progress", "planning.StepDon"),
-    ("stall:", "stalls:", "stall", "required"),
+    ("within: {CRITICAL: 4h, ", "within: {", "duties.REFERRAL_UNANSWERED.within", "CRITICAL"),
+    ("planning.StepDone", "planning.StepDon", "progress", "planning.StepDon"),
+    ("progress:", "progresses:", "progress", "required"),
     ("  SUPERVISOR:", "  COORDINATOR:", "ladder", "SUPERVISOR"),
     ("ladder:", "ladders: 1\nladder:", "ladders", "Unexpected"),
 ]

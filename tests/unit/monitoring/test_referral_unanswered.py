@@ -2,7 +2,7 @@
 
 import pytest
 
-from casebus.contracts.monitoring import AlertAutoCleared, AlertRaised, AlertResolved, AlertRule
+from casebus.contracts.monitoring import AlertAutoCleared, AlertRaised, AlertResolved
 from casebus.contracts.referral import DeclineReason, ReferralDeclined, ReferralWithdrawn, WithdrawReason
 from tests.unit.monitoring.story import CASE, PARTNER, Story, day, some
 
@@ -18,7 +18,7 @@ def test_an_offer_without_an_answer_tells_the_agency_that_was_asked() -> None:
     assert offered().said(day(4)) == []
     [raised] = offered().said(day(4.1))
     assert isinstance(raised, AlertRaised)
-    assert (raised.rule, raised.subject_id, raised.due_at) == (AlertRule.REFERRAL_UNANSWERED, some("first"), day(3))
+    assert (raised.rule, raised.subject_id, raised.due_at) == ("REFERRAL_UNANSWERED", some("first"), day(3))
     assert (raised.agency, raised.target_agency) == (PARTNER, PARTNER)
 
 
