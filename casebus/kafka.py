@@ -26,6 +26,10 @@ Partition = tuple[str, int]
 _client_log = logging.getLogger("continuum.kafka")
 
 
+BrokerFailure = KafkaException
+"""What the client raises when the broker can't be reached or refuses."""
+
+
 class SendFailed(Exception):
     """Not everything was acknowledged; what is unpublished is sent again by a new producer."""
 

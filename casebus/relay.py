@@ -94,6 +94,12 @@ class Relay:
         self._connection.commit()
         self._barriers.append((moment, number))
 
+    def waiting(self) -> int:
+        """How many events are not yet sent."""
+        count: int = self._connection.execute(text("SELECT count(*) FROM own.outbox WHERE published_at IS NULL")).scalar_one()
+        self._connection.commit()
+        return count
+
     def drain(self) -> int:
         """Send to the end of the outbox as one snapshot saw it, then state the newest barrier that this proves. Returns the events sent."""
         xmin, top = self._connection.execute(
@@ -169,9 +175,16 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
 
 
 def _hold_relays(connection: Connection) -> None:
-    """No relay works until this transaction ends."""
-    connection.execute(text("SET LOCAL lock_timeout = '3s'"))  # a relay that can't work lets go in less
+    """No relay works until this transaction ends: one that does loses its session, and with it its claim."""
+    connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+    connection.execute(
+        text(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ),
+        {"lock": LOCK},
+    )
     try:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     except OperationalError as error:
-        raise RelayRuns("a relay is at work on this database: stop the service first") from error
+        raise RelayRuns("a relay at work on this database does not let go: stop the service first") from error

@@ -75,6 +75,7 @@ class RelayLoop:
             if (now := monotonic()) >= due:
                 relay.barrier()
                 due = now + self.watermark_seconds
+                telemetry.UNPUBLISHED.labels(self.owner).set(relay.waiting())
             sent = relay.drain()
             if sent:
                 telemetry.PUBLISHED.labels(self.owner).inc(sent)

@@ -47,9 +47,13 @@ class Reached:
     partitions: dict[int, datetime]
     owners: dict[str, datetime]
 
+    unknown: bool = False
+    """Whether a partition is not known at all, as after a rebuild."""
+
     @property
     def least(self) -> datetime | None:
-        return min(self.partitions.values(), default=None)
+        """The moment below which everything is applied; None where that can't be said."""
+        return None if self.unknown else min(self.partitions.values(), default=None)
 
 
 def reached(connection: Connection) -> Reached:
@@ -59,7 +63,8 @@ def reached(connection: Connection) -> Reached:
     for part, owner, moment in connection.execute(_REACHED):
         by_partition.setdefault(part, []).append(moment)
         by_owner.setdefault(owner, []).append(moment)
-    return Reached(_whole(by_partition), _whole(by_owner))
+    known = _whole(by_partition)
+    return Reached(known, _whole(by_owner), unknown=len(known) < len(by_partition))
 
 
 def _whole(found: dict[K, list[datetime | None]]) -> dict[K, datetime]:

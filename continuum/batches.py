@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Final, Self
 from uuid import UUID
 
@@ -85,12 +86,14 @@ class Batches:
     ) -> None:
         self._doors, self._patience, self._wait = doors, patience, wait
         self._pool = ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="batches")
+        self._ended = Event()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._ended.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def send(self, runs: Sequence[Run]) -> list[tuple[Answer, ...]]:
         """The answers to each run's commands, in order; raises BatchFailed."""
@@ -103,6 +106,8 @@ class Batches:
     def _deliver(self, service: str, commands: Sequence[Command]) -> dict[UUID, Answer]:
         delivery = _Delivery(commands)
         for attempt in range(self._patience):
+            if self._ended.is_set():
+                break
             answers, asked_pause = self._post(service, delivery.todo)
             if delivery.take(answers):
                 self._wait(min(asked_pause or _FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))

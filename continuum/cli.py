@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from casebus.envelope import Role
+from casebus.kafka import BrokerFailure
 from casebus.schema_checks import check as check_schemas
 from continuum import operations
 from continuum.batches import BatchFailed
@@ -41,8 +43,18 @@ def clear_failures() -> Iterator[None]:
     except (BatchFailed, NotSettled) as failure:
         typer.echo(f"continuum: {failure}", err=True)
         raise typer.Exit(1) from None
+    except (OSError, SQLAlchemyError, BrokerFailure) as failure:
+        typer.echo(f"continuum: {_in_one_line(failure)}", err=True)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+def _in_one_line(failure: Exception) -> str:
+    """A server that is away, a disk that is full: what the system says of it, without what was asked of it."""
+    if isinstance(failure, OSError) and failure.strerror:
+        return f"{failure.strerror}: {failure.filename or 'see the logs'}"
+    return str(getattr(failure, "orig", failure)).strip().partition("\n")[0] or type(failure).__name__
 
 
 @app.command()
@@ -51,10 +63,10 @@ def up() -> None:
 
     Example: `continuum up`
     """
-    from continuum.stack import home_folder, running
+    from continuum.stack import Manner, home_folder, running
 
     console = Console(stderr=True)
-    with clear_failures(), ended_by_signals(), running(home_folder(), step=console.print) as run:
+    with clear_failures(), ended_by_signals(), running(home_folder(), Manner(step=console.print)) as run:
         console.print(f"[bold]continuum is running:[/] {run.page}", highlight=False)
         for name, url in run.urls.items():
             console.print(f"  {name:<11}{url}/docs" if name not in ("console", "stream") else f"  {name:<11}{url}", highlight=False)

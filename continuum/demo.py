@@ -19,9 +19,9 @@ from continuum.flow import Flow, Outcome
 from continuum.local import jars, kafka
 from continuum.local.process import LocalFailure, ended_by_signals
 from continuum.replay import OVER, SystemClock, replay
-from continuum.sample import MEMORY, UNTIL, Sample, bring_in, installed_sample, remember, sending
+from continuum.sample import MEMORY, REGION, UNTIL, Sample, bring_in, installed_sample, remember, sending
 from continuum.ssda903 import plan
-from continuum.stack import Running, running
+from continuum.stack import Manner, Running, running
 
 DAYS_CHECKED = 60
 WATERMARK_SECONDS = 0.25
@@ -76,8 +76,10 @@ class Demo:
     def _started(self, *, page: bool) -> Iterator[Running]:
         status = self.console.status("Starting")
         status.start()
+        begin = plan.start_of(UNTIL)
+        manner = Manner(region=REGION, page=page, begin=begin, watermark_seconds=WATERMARK_SECONDS, step=status.update)
         try:
-            with running(self.home, page=page, begin=plan.start_of(UNTIL), watermark_seconds=WATERMARK_SECONDS, step=status.update) as run:
+            with running(self.home, manner) as run:
                 status.stop()
                 yield run
                 self.console.print("Ending: what is not sent waits in the outbox.")

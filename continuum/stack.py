@@ -109,24 +109,36 @@ class Running:
         return self.urls["console"] + "/"
 
 
-@contextmanager
-def running(
-    home: Path, *, page: bool = True, begin: datetime | None = None, watermark_seconds: float = 1.0, step: Step = lambda _: None
-) -> Iterator[Running]:
-    """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manner:
+    """How a run goes. `region`: whose board the console shows. `page` False: the console and the trend come later, by `open_page`.
 
-    `page` False: the console and the trend come later, by `open_page`.
     `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
+    `step` hears what is done.
     """
+
+    region: str = "north"  # the personas'
+    page: bool = True
+    begin: datetime | None = None
+    watermark_seconds: float = 1.0
+    step: Step = lambda _: None
+
+
+PLAIN = Manner()
+
+
+@contextmanager
+def running(home: Path, manner: Manner = PLAIN) -> Iterator[Running]:
+    """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line."""
     home.mkdir(parents=True, exist_ok=True)
     with locked(home / "run.lock", "another continuum"), Supervisor() as servers:
         chosen = dict(zip(PORTS, ports.choose(*PORTS.values()), strict=True))
-        step("Starting PostgreSQL and Kafka")
+        manner.step("Starting PostgreSQL and Kafka")
         with ThreadPoolExecutor(1) as beside:
             broker = beside.submit(_broker, servers, home, chosen)
             databases = prepared_databases(postgres.start(servers, home=home, port=chosen["postgres"]))
             bootstrap = broker.result()
-        with services_on(home, bootstrap, databases, chosen, page=page, begin=begin, watermark_seconds=watermark_seconds, step=step) as run:
+        with services_on(home, bootstrap, databases, chosen, manner) as run:
             yield replace(run, servers=servers)
 
 
@@ -155,30 +167,23 @@ def _broker(servers: Supervisor, home: Path, chosen: Mapping[str, int]) -> str:
 
 
 @contextmanager
-def services_on(
-    home: Path,
-    bootstrap: str,
-    databases: Databases,
-    chosen: Mapping[str, int],
-    *,
-    page: bool = True,
-    begin: datetime | None = None,
-    watermark_seconds: float = 1.0,
-    step: Step = lambda _: None,
-) -> Iterator[Running]:
+def services_on(home: Path, bootstrap: str, databases: Databases, chosen: Mapping[str, int], manner: Manner = PLAIN) -> Iterator[Running]:
     """The processes, on servers that run and have topics and tables; `chosen` gives each its port."""
     with Supervisor() as services:
-        if begin is not None:
+        if manner.begin is not None:
             with SystemClock(databases.owners.values()) as clock:
-                clock.begin(begin)
-        step("Starting the services")
+                clock.begin(manner.begin)
+        manner.step("Starting the services")
         urls = {name: f"http://{LOOPBACK}:{chosen[name]}" for name in (*SERVICES, *PAGE)}
-        programs = _programs(home, chosen, _environments(home, bootstrap, databases.roles, urls, watermark_seconds))
+        programs = _programs(home, chosen, _environments(home, bootstrap, databases.roles, urls, manner))
         found = Running(home=home, bootstrap=bootstrap, databases=databases.owners, urls=urls, services=services, programs=programs)
-        found.start(*SERVICES, *(PAGE if page else ()))
-        found.await_ready(*SERVICES, *(("console",) if page else ()))
+        found.start(*SERVICES, *(PAGE if manner.page else ()))
+        found.await_ready(*SERVICES, *(("console",) if manner.page else ()))
         _write(home / "run.json", found)
-        yield found
+        try:
+            yield found
+        finally:
+            (home / "run.json").unlink(missing_ok=True)
 
 
 def _owner_url(admin_url: str, database: str) -> str:
@@ -186,7 +191,7 @@ def _owner_url(admin_url: str, database: str) -> str:
 
 
 def _environments(
-    home: Path, bootstrap: str, roles: Mapping[str, str], urls: Mapping[str, str], watermark_seconds: float
+    home: Path, bootstrap: str, roles: Mapping[str, str], urls: Mapping[str, str], manner: Manner
 ) -> dict[str, dict[str, str]]:
     """What each process reads from its environment."""
     tokens = issuer(home)
@@ -195,8 +200,8 @@ def _environments(
         "KAFKA_BOOTSTRAP": bootstrap,
         "CONTINUUM_JWT_PUBLIC_KEY": str(home / "dev-issuer.pub"),
         "CONTINUUM_POLICIES": str(CLONE / "deploy" / "policies"),
-        "CONTINUUM_WATERMARK_SECONDS": str(watermark_seconds),
-        "CONTINUUM_TICK_SECONDS": str(min(0.2, watermark_seconds / 2)),
+        "CONTINUUM_WATERMARK_SECONDS": str(manner.watermark_seconds),
+        "CONTINUUM_TICK_SECONDS": str(min(0.2, manner.watermark_seconds / 2)),
         "CONTINUUM_HOME": str(home),
         "PYTHONPATH": str(CLONE),
         "PYTHONDONTWRITEBYTECODE": "",  # compiled once: a second start takes half the time
@@ -204,7 +209,9 @@ def _environments(
     token = home / "console.token"
     token.touch(mode=0o600)
     token.write_text(
-        tokens.token(actor="console", role=Role.COORDINATOR, agency="regional-office", region="ssda903", reads_only=True, hours=24 * 365)
+        tokens.token(
+            actor="console", role=Role.COORDINATOR, agency="regional-office", region=manner.region, reads_only=True, hours=24 * 365
+        )
     )
     found = {name: shared | {"DATABASE_URL": roles[name]} for name in SERVICES}
     found["stream"] = dict(shared)

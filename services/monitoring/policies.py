@@ -7,13 +7,14 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from casebus.settings import MissingSetting
 from services.monitoring.domain.policy import Policy
 
 _FORM = TypeAdapter(Policy)
 EVERYWHERE = "*"
 
 
-class BadPolicy(Exception):
+class BadPolicy(MissingSetting):
     """A policy that can't be used; the message names file, field and fix."""
 
 

@@ -14,7 +14,7 @@ from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import ports, postgres
 from continuum.replay import SystemClock
-from continuum.stack import PORTS, SERVICES, Running, issuer, prepared_databases, services_on
+from continuum.stack import PORTS, SERVICES, Manner, Running, issuer, prepared_databases, services_on
 from tests.e2e.waiting import until
 
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -71,7 +71,7 @@ def platform(empty_broker: str, database_server: str, tmp_path_factory: pytest.T
     home: Path = tmp_path_factory.mktemp("platform")
     chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
     with (
-        services_on(home, empty_broker, databases, chosen, begin=BEGIN, watermark_seconds=0.25) as run,
+        services_on(home, empty_broker, databases, chosen, Manner(begin=BEGIN, watermark_seconds=0.25)) as run,
         SystemClock(run.databases.values()) as clock,
     ):
         until(lambda: httpx.get(run.urls["monitoring"] + "/readyz", trust_env=False).status_code == 200)
