@@ -34,12 +34,21 @@ class Person:
     def tell(
         self, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "", key: str = ""
     ) -> httpx.Response:
+        """The answer; a service that says that it isn't there yet is asked again, as any client would, with the same key."""
         headers = {"Idempotency-Key": key or str(uuid4())}
         if version is not None:
             headers["If-Match"] = f'"{version}"'
         if seen:
             headers["Case-Seen"] = seen
-        return self._client(service).post(f"/api{path}", json=dict(body), headers=headers)
+        client = self._client(service)
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:
+            answers.append(client.post(f"/api{path}", json=dict(body), headers=headers))
+            return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+        until(answered)
+        return answers[-1]
 
     def _client(self, service: str) -> httpx.Client:
         client = httpx.Client(
