@@ -162,7 +162,7 @@ def claim(connection: Connection) -> bool:
 def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
     """After a log was lost or shortened: a new generation, and everything again. Readers begin at zero; their inbox drops what they had.
 
-    Returns how many events will be sent again. Raises RelayRuns: stop the service first. (A relay that found the log broken only waits.)
+    Returns how many events will be sent again. A relay at work loses its claim, and goes on after it; raises RelayRuns if it won't.
     """
     with engine.begin() as connection:
         _hold_relays(connection)
