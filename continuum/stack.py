@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +39,9 @@ PORTS = {
     "stream": 8405,
 }
 LOOPBACK = "127.0.0.1"
+MEGABYTE = 1_000_000
+LEAST_STARTING, LEAST_GOING = 300 * MEGABYTE, 40 * MEGABYTE
+"""Room on the disk, in bytes: below the first nothing is started; below the second it is why a server ended."""
 READY_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 """Before a service that died is started again: one that dies at once costs little."""
@@ -92,6 +96,7 @@ class Running:
     def mend(self, seconds: float) -> str | None:
         """Wait for a service that dies, and start it again; its name, None where none did. Raises LocalFailure when a server died."""
         if (server := self.servers.next_crash(0)) is not None:
+            _refuse_full_disk(self.home, LEAST_GOING)
             raise server.failure(f"ended with code {server.code}: start continuum again, nothing is lost")
         child = self.services.next_crash(seconds)
         if child is None:
@@ -131,6 +136,7 @@ PLAIN = Manner()
 def running(home: Path, manner: Manner = PLAIN) -> Iterator[Running]:
     """Start everything, wait until it is ready, and end it all with the block. Raises LocalFailure with one clear line."""
     home.mkdir(parents=True, exist_ok=True)
+    _refuse_full_disk(home, LEAST_STARTING)
     with locked(home / "run.lock", "another continuum"), Supervisor() as servers:
         chosen = dict(zip(PORTS, ports.choose(*PORTS.values()), strict=True))
         manner.step("Starting PostgreSQL and Kafka")
@@ -184,6 +190,12 @@ def services_on(home: Path, bootstrap: str, databases: Databases, chosen: Mappin
             yield found
         finally:
             (home / "run.json").unlink(missing_ok=True)
+
+
+def _refuse_full_disk(home: Path, least: int) -> None:
+    free = shutil.disk_usage(home).free
+    if free < least:
+        raise LocalFailure(f"the disk of {home} is full ({free // MEGABYTE} MB left): make room, and start again; nothing is lost")
 
 
 def _owner_url(admin_url: str, database: str) -> str:

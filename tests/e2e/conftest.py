@@ -15,7 +15,7 @@ from casebus.topics import read_topics
 from continuum.local import ports, postgres
 from continuum.replay import SystemClock
 from continuum.stack import PORTS, SERVICES, Manner, Running, issuer, prepared_databases, services_on
-from tests.e2e.waiting import until
+from tests.waiting import until
 
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
 REGION = "north"

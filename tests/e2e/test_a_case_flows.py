@@ -8,7 +8,7 @@ import httpx
 
 from casebus.envelope import Role
 from tests.e2e.conftest import BEGIN, Person, Platform
-from tests.e2e.waiting import until
+from tests.waiting import until
 
 
 def opened_case(who: Person, **triage: object) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import pytest
 
 from casebus.envelope import Role
 from tests.e2e.conftest import Person, Platform
-from tests.e2e.waiting import until
+from tests.waiting import until
 
 CASES = 80
 AGENCIES = ("kill-a", "kill-b", "kill-c", "kill-d")

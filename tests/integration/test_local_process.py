@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from continuum.local.process import LocalFailure, Program, Supervisor, command_line, end_orphan, locked
+from tests.waiting import until
 
 SLEEPER = "import time; print('awake', flush=True); time.sleep(60)"
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('awake', flush=True); time.sleep(60)"
@@ -24,13 +25,6 @@ def supervisor() -> Iterator[Supervisor]:
 
 def python(tmp_path: Path, code: str) -> Program:
     return Program(name="sample", command=(sys.executable, "-c", code), log=tmp_path / "sample.log")
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def says_awake(tmp_path: Path) -> Callable[[], bool]:
@@ -106,11 +100,11 @@ def test_nothing_survives_a_kill_of_the_parent(tmp_path: Path) -> None:
     assert process.stdout is not None
     with process.stdout:
         pid = int(process.stdout.readline())
-    wait_for(lambda: (tmp_path / "sample.log").exists() and says_awake(tmp_path)())
+    until(lambda: (tmp_path / "sample.log").exists() and says_awake(tmp_path)())
     assert DEAF in command_line(pid), "the child outlived the thread that started it, and is there to be killed"
     process.kill()
     process.wait()
-    wait_for(lambda: DEAF not in command_line(pid))
+    until(lambda: DEAF not in command_line(pid))
 
 
 def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
@@ -124,7 +118,7 @@ def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
 def test_an_orphan_of_ours_is_ended_and_a_stranger_with_its_number_is_not(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     process = subprocess.Popen((sys.executable, "-c", SLEEPER, "our-mark"), stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_for(lambda: "our-mark" in command_line(process.pid))
+    until(lambda: "our-mark" in command_line(process.pid))
     pid_file.write_text(f"{process.pid}\n")
     end_orphan(pid_file, mark="another mark")
     assert process.poll() is None

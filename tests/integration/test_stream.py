@@ -21,6 +21,7 @@ from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import ports
 from continuum.local.process import Child, Program, Supervisor
+from tests.waiting import until
 
 CLONE = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)  # a Wednesday
@@ -120,11 +121,11 @@ def workers(topics: str, tmp_path: Path) -> Iterator[Workers]:
 
 
 def wait_for(child: Child, condition: Callable[[], bool], what: Callable[[], object], seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert child.code is None, child.log_tail(40)
-        assert time.monotonic() < deadline, f"{what()}\n{child.log_tail(40)}"
-        time.sleep(0.05)
+    try:
+        until(lambda: condition() or child.code is not None, seconds)
+    except AssertionError as late:
+        raise AssertionError(f"{what()}\n{child.log_tail(40)}") from late
+    assert child.code is None, child.log_tail(40)
 
 
 def shows(workers: Workers, flow: Flow, child: Child, pairs: dict[Pair, int]) -> None:

@@ -11,18 +11,8 @@ from casebus.rebuild import rebuild
 from casebus.relay import reseed
 from tests.integration.bus.sample import BROKEN, REFUSED, Sample
 from tests.integration.bus.test_rubbish import sound
-from tests.integration.bus.tools import (
-    consumer_of,
-    delete_topic,
-    in_thread,
-    log_of,
-    make_topics,
-    produce,
-    publish,
-    relay_loop,
-    trim_topic,
-    until,
-)
+from tests.integration.bus.tools import consumer_of, delete_topic, in_thread, log_of, make_topics, produce, publish, relay_loop, trim_topic
+from tests.waiting import until
 
 CASES = 8
 CUT_ALL = """

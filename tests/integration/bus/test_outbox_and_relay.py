@@ -15,18 +15,8 @@ from casebus.errors import LogBroken
 from casebus.kafka import Log
 from casebus.relay import LOCK, Relay, claim
 from tests.integration.bus.sample import SOMEBODY, Sample
-from tests.integration.bus.tools import (
-    delete_topic,
-    in_thread,
-    log_of,
-    make_topics,
-    prepare,
-    publish,
-    relay_loop,
-    relaying,
-    statements,
-    until,
-)
+from tests.integration.bus.tools import delete_topic, in_thread, log_of, make_topics, prepare, publish, relay_loop, relaying, statements
+from tests.waiting import until
 
 HOLDER = """
     SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted

@@ -8,7 +8,8 @@ import pytest
 from casebus import quarantine
 from casebus.envelope import Headers, to_headers
 from tests.integration.bus.sample import Noted, Sample
-from tests.integration.bus.tools import consumer_of, envelope_of, in_thread, produce, until
+from tests.integration.bus.tools import consumer_of, envelope_of, in_thread, produce
+from tests.waiting import until
 
 
 def rubbish(sample: Sample) -> Iterator[tuple[str, bytes | None, bytes | None, Headers | None]]:

@@ -21,7 +21,7 @@ from continuum.local import ports, postgres
 from continuum.local.process import Child, Program, Supervisor
 from tests.integration.bus.office import CASE, CLONE, LEAD
 from tests.integration.bus.sample import new_owner
-from tests.integration.bus.tools import until
+from tests.waiting import until
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from casebus.contracts.casebus import Watermark
 from casebus.kafka import Log
 from casebus.watermark import Reached, StatementReader, learn, prune, reached
 from tests.integration.bus.sample import PARTITIONS, Sample
-from tests.integration.bus.tools import consumer_of, in_thread, publish, relay_loop, until
+from tests.integration.bus.tools import consumer_of, in_thread, publish, relay_loop
+from tests.waiting import until
 
 T0 = datetime(2026, 1, 5, 12, tzinfo=UTC)
 OWNERS = ("first", "second")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 from uuid import UUID
@@ -23,18 +23,9 @@ from casebus.testing import NOON
 from casebus.topic_admin import apply
 from casebus.track import Track
 from tests.integration.bus.sample import PARTITIONS, SOMEBODY, Noted, Sample
+from tests.waiting import until
 
 T = TypeVar("T")
-
-
-def until(met: Callable[[], T], seconds: float = 20.0) -> T:
-    """What `met` returns once that is true. AssertionError when it isn't in time."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not (found := met()):
-        assert time.monotonic() < deadline, f"not met within {seconds:.0f} s"
-        pause.wait(0.02)
-    return found
 
 
 @contextmanager
