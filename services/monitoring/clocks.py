@@ -1,7 +1,7 @@
 """The clock worker: looks at the cases whose moment lies below the watermark, decides, and states what it decided.
 
-It alone writes MISSED, MADE_UP and the states of alerts. Several may run: each takes cases that no other holds (SKIP LOCKED), and the key
-of a decision lets it be made once.
+It alone writes MISSED, MADE_UP and what becomes of an alert by itself; people acknowledge and resolve (api.py). Several may run: each
+takes cases that no other holds (SKIP LOCKED), and the key of a decision lets it be made once.
 """
 
 from collections.abc import Callable
