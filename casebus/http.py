@@ -182,6 +182,17 @@ def read_version(if_match: str | None) -> int | None:
     return int(if_match.strip('"'))
 
 
+def seen_by_reader(
+    case_seen: Annotated[str | None, Header(description="What you have seen of the case, as answers say: intake=3,planning=1")] = None,
+) -> dict[str, int]:
+    """The places that a reader has seen."""
+    return read_seen(case_seen)
+
+
+Seen = Annotated[dict[str, int], Depends(seen_by_reader)]
+"""For a reading route: `desk.see(case_id, seen)` waits until the service has it too."""
+
+
 def read_seen(case_seen: str | None) -> dict[str, int]:
     """The places in a Case-Seen header. Raises Invalid where it isn't `owner=number` with commas between."""
     if not case_seen:

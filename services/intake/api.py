@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from casebus.access import Act, authorise
 from casebus.desk import Desk, Spec, Target
 from casebus.errors import Absent
-from casebus.http import Caller
+from casebus.http import Caller, Seen
 from services.intake import commands as asked
 from services.intake import handlers
 from services.intake.domain import Case
@@ -92,8 +92,9 @@ def reading(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["cases"])
 
     @router.get("/cases/{id}")
-    def case(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
+    def case(id: UUID, caller: Caller, seen: Seen, response: Response) -> dict[str, Any]:
         """One case, to an agency that takes part in it or was asked to, and to its region's coordinator."""
+        desk.see(id, seen)
         with desk.engine.begin() as connection:
             found = _read(connection, desk, id)
         authorise(caller.cause(), Act.READ, found.standing() if found else None)

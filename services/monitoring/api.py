@@ -13,7 +13,7 @@ from casebus.access import Act, authorise
 from casebus.desk import Desk, Spec, Target
 from casebus.envelope import from_headers
 from casebus.errors import Absent
-from casebus.http import Caller, read_seen
+from casebus.http import Caller, Seen
 from casebus.inbox import unpack
 from services.monitoring import board as boards
 from services.monitoring import commands as asked
@@ -230,10 +230,10 @@ def _reading_timeline(desk: Desk) -> APIRouter:
     router = APIRouter()
 
     @router.get("/cases/{id}/timeline")
-    def timeline(id: UUID, caller: Caller, case_seen: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+    def timeline(id: UUID, caller: Caller, seen: Seen) -> dict[str, Any]:
         """Every event of a case from every service, in the order in which they were recorded."""
+        desk.see(id, seen)
         _readable(desk, id, caller)
-        desk.see(id, read_seen(case_seen))
         with desk.engine.begin() as connection:
             rows = boards.timeline(connection, id)
         return {"items": [_told(desk, id, *row) for row in rows]}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from casebus.access import Act, authorise
 from casebus.desk import Desk, Spec
 from casebus.errors import Absent
-from casebus.http import Caller
+from casebus.http import Caller, Seen
 from services.planning import commands as asked
 from services.planning import handlers
 from services.planning.domain import Goal, Plan, Step
@@ -83,8 +83,9 @@ def reading(desk: Desk) -> APIRouter:
     router = APIRouter(tags=["plans"])
 
     @router.get("/plans/{id}")
-    def plan(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
+    def plan(id: UUID, caller: Caller, seen: Seen, response: Response) -> dict[str, Any]:
         """The plan of one case, to an agency that takes part in it or was asked to, and to its region's coordinator."""
+        desk.see(id, seen)
         with desk.engine.begin() as connection:
             work = desk.reader(connection)
             assert isinstance(work, Work)  # planning's desk makes planning's work

@@ -10,7 +10,7 @@ from casebus.access import Act, Standing, authorise
 from casebus.command import Slug
 from casebus.desk import Desk, Spec, Target
 from casebus.errors import Absent
-from casebus.http import Caller
+from casebus.http import Caller, Seen
 from casebus.identity import Principal
 from services.referral import commands as asked
 from services.referral import handlers
@@ -134,16 +134,17 @@ def _reading_referrals(desk: Desk) -> APIRouter:
         return view(found)
 
     @router.get("/referrals")
-    def of_case(case_id: UUID, caller: Caller) -> dict[str, Any]:
+    def of_case(case_id: UUID, caller: Caller, seen: Seen) -> dict[str, Any]:
         """The referrals of a case, oldest first, to who takes part in it; to an agency that was only asked, what it was asked."""
+        desk.see(case_id, seen)
         with desk.engine.begin() as connection:
             work = _work(connection, desk)
             work.load([case_id])
         of_it = [referral for referral in work.referrals.all() if referral.case_id == case_id]
-        seen = [referral for referral in of_it if _sees(caller, work.readers(referral))]
-        if not seen:
+        shown = [referral for referral in of_it if _sees(caller, work.readers(referral))]
+        if not shown:
             authorise(caller.cause(), Act.READ, work.standing(case_id))
-        return {"items": [view(referral) for referral in sorted(seen, key=lambda each: (each.sought_at, each.attempt, each.id))]}
+        return {"items": [view(referral) for referral in sorted(shown, key=lambda each: (each.sought_at, each.attempt, each.id))]}
 
     return router
 

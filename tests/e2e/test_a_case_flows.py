@@ -141,3 +141,17 @@ def test_the_page_shows_the_board(platform: Platform) -> None:
     assert page.status_code == 200
     assert "demo" in page.text.lower()
     assert platform.clock.now() > BEGIN
+
+
+def test_who_says_what_they_have_seen_reads_no_older_state_elsewhere(platform: Platform) -> None:
+    """Read your writes across services: the plan is there for whoever saw the case opened."""
+    nurse = platform.person("city-hospital")
+    case_id, seen = opened_case(nurse)
+    plan = nurse.ask("planning", f"/plans/{case_id}", **{"Case-Seen": seen})
+    assert (plan.status_code, plan.json()["state"]) == (200, "PLANNING")
+    told = nurse.ask("monitoring", f"/cases/{case_id}/timeline", **{"Case-Seen": seen}).json()["items"]
+    assert [item["type"] for item in told if item["owner"] == "intake"] == [
+        "intake.CaseReceived",
+        "intake.CaseTriaged",
+        "intake.CaseOpened",
+    ]
