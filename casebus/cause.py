@@ -9,7 +9,10 @@ from casebus.envelope import Envelope, Origin, Role
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cause:
-    """`occurred_at` is None for what happens when it is recorded; `recorded_at` is that of the causing event, None for a command."""
+    """`occurred_at` is None for what happens when it is recorded. Of a causing event, `recorded_at` is when it was recorded, and
+
+    `effective_at` from when it counts: an OFFLINE one from when it occurred. Both are None for a command.
+    """
 
     agency: str
     actor: str
@@ -20,6 +23,7 @@ class Cause:
     origin: Origin = Origin.LIVE
     occurred_at: datetime | None = None
     recorded_at: datetime | None = None
+    effective_at: datetime | None = None
     import_id: UUID | None = None
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
@@ -40,6 +44,7 @@ def of_event(envelope: Envelope, service: str) -> Cause:
         origin=Origin.IMPORT if imported else Origin.SYSTEM,
         occurred_at=envelope.occurred_at if imported else None,
         recorded_at=envelope.recorded_at,
+        effective_at=envelope.occurred_at if envelope.origin in (Origin.IMPORT, Origin.OFFLINE) else envelope.recorded_at,
         import_id=envelope.import_id,
         correlation_id=envelope.correlation_id,
         causation_id=envelope.event_id,

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
@@ -38,11 +38,18 @@ def _places_seen(given: object) -> object:
     return given
 
 
+def _writable(key: str) -> str:
+    """A key that the answer can repeat; whether it is a good one, the command's own answer says."""
+    if any("\ud800" <= character <= "\udfff" for character in key):
+        raise ValueError("use visible characters")
+    return key
+
+
 class BatchItem(BaseModel):
     """One command of a batch, as its single route would get it. `key` is its Idempotency-Key, `version` its If-Match."""
 
     model_config = ConfigDict(extra="forbid")
-    key: str
+    key: Annotated[str, AfterValidator(_writable)]
     command: str
     id: UUID | None = None
     version: Annotated[int, Field(ge=0, lt=10**9)] | None = None

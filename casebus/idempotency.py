@@ -54,7 +54,7 @@ def store(connection: Connection, principal: str, answers: Sequence["Answer"]) -
         connection.execute(
             text(
                 "UPDATE own.idempotency i SET answer = n.answer FROM"
-                " unnest(CAST(:keys AS text[]), CAST(:answers AS jsonb[])) AS n (key, answer)"
+                " unnest(CAST(:keys AS text[]), CAST(:answers AS json[])) AS n (key, answer)"
                 " WHERE i.principal = :principal AND i.key = n.key"
             ),
             {"principal": principal, "keys": [a.key for a in done], "answers": bodies},

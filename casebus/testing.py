@@ -46,7 +46,7 @@ class MemoryWork:
 
     @property
     def effective(self) -> datetime:
-        return self.cause.occurred_at or self.cause.recorded_at or self.now
+        return self.cause.occurred_at or self.cause.effective_at or self.now
 
     def emit(self, event: Event) -> None:
         self.emitted.append(event)

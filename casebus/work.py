@@ -84,8 +84,8 @@ class Work:
 
     @property
     def effective(self) -> datetime:
-        """When what is done now takes effect: when it happened, if that is told; else when its cause was recorded; else now."""
-        return self.cause.occurred_at or self.cause.recorded_at or self.now
+        """When what is done now takes effect: when it happened, if that is told; else from when its cause counts; else now."""
+        return self.cause.occurred_at or self.cause.effective_at or self.now
 
     def mark(self) -> None:
         """What follows is one command: `undo` takes it back alone."""

@@ -33,7 +33,7 @@ CREATE INDEX outbox_unpublished ON own.outbox (id) WHERE published_at IS NULL;
 CREATE TABLE own.stream (topic text PRIMARY KEY, generation int NOT NULL, topic_id text NOT NULL, next bigint[] NOT NULL);
 
 CREATE TABLE own.idempotency (
-    principal text, key text, request bytea NOT NULL, answer jsonb, answered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    principal text, key text, request bytea NOT NULL, answer json, answered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (principal, key)
 );
 

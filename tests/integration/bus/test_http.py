@@ -92,11 +92,14 @@ def test_a_rubbish_body_gets_a_problem_that_repeats_nothing(intake: Office, body
         {"command": ["janedoe"]},
         {"body": "janedoe"},
         {"key": None},
+        {"key": "\ud800"},
     ],
 )
 def test_a_rubbish_item_of_a_batch_is_named_by_its_place(intake: Office, item: dict[str, object]) -> None:
     good = {"key": str(uuid4()), "command": "receive-case", "body": CASE}
-    response = intake.client.post("/api/commands/batch", json={"commands": [good, good | item]}, headers=intake.headers())
+    content = json.dumps({"commands": [good, good | item]})  # as ASCII: a lone surrogate, too
+    headers = intake.headers() | {"Content-Type": "application/json"}
+    response = intake.client.post("/api/commands/batch", content=content, headers=headers)
     said = is_problem(response, 422)
     assert "commands.1" in str(said["errors"])
 

@@ -53,7 +53,7 @@ class FakeWork(MemoryWork):
 
     def hear(self, event: Event, at: datetime) -> list[Event]:
         """React to an event that was recorded then; what was said about it."""
-        self.now, self.cause = max(at, self.now), cause(LEAD, recorded_at=at)
+        self.now, self.cause = max(at, self.now), cause(LEAD, recorded_at=at, effective_at=at)
         handlers.REACTIONS[type(event)](event, self)
         return self.said()
 

@@ -267,7 +267,7 @@ def test_a_closure_heard_late_does_not_end_the_offers_of_the_reopened_case() -> 
 def test_a_closure_ends_the_offer_that_followed_a_decline_in_the_meantime() -> None:
     work = Work(SECOND, referrals=(referral(SECOND),))
     decline(work, DeclineReason.NO_CAPACITY)
-    work.cause = cause(recorded_at=NOON)
+    work.cause = cause(recorded_at=NOON, effective_at=NOON)
     handlers.withdraw_offers(CLOSED, work)
     assert isinstance(work.emitted[-1], ReferralWithdrawn)
     assert work.emitted[-1].agency == "second-shelter"
@@ -294,6 +294,9 @@ def test_a_step_that_is_over_takes_its_unanswered_offers_back(over: StepSkipped 
 
 
 def test_an_offer_that_was_sought_after_the_step_was_over_stays() -> None:
-    work = Work(referrals=(replace(referral(), sought_at=NOON + timedelta(days=1)),), because=cause("city-hospital", recorded_at=NOON))
+    work = Work(
+        referrals=(replace(referral(), sought_at=NOON + timedelta(days=1)),),
+        because=cause("city-hospital", recorded_at=NOON, effective_at=NOON),
+    )
     handlers.withdraw_offers_for_step(StepDone(case_id=CASE, step_id=STEP, result=StepResult.ACHIEVED), work)
     assert work.emitted == []
