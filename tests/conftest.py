@@ -3,15 +3,18 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from sqlalchemy import NullPool, create_engine, text
 
+from casebus.topics import read_topics
 from continuum.local import kafka, ports, postgres
 from continuum.local.process import Supervisor
+from continuum.stack import SERVICES
+from tests.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +29,12 @@ def local_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def broker(local_home: Path) -> Iterator[str]:
-    """The bootstrap address of a Kafka broker: that of KAFKA_BOOTSTRAP, else one of our own for this run."""
+    """The bootstrap address of a Kafka broker: that of KAFKA_BOOTSTRAP, without a topic of ours, else one of our own for this run."""
     if given := os.environ.get("KAFKA_BOOTSTRAP"):
+        if topics_of_ours(AdminClient({"bootstrap.servers": given})):
+            pytest.exit("KAFKA_BOOTSTRAP: the broker has topics of continuum, which tests delete: give them one of their own", 2)
         yield given
+        delete_topics(given)
         return
     port, controller_port = ports.choose(0, 0)
     with Supervisor() as supervisor:
@@ -37,9 +43,15 @@ def broker(local_home: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def database_server(local_home: Path) -> Iterator[str]:
-    """The administrator's URL of a PostgreSQL server: that of DATABASE_URL, else one of our own for this run, without fsync."""
+    """The administrator's URL of a PostgreSQL server: that of DATABASE_URL, without a service's database, else one of our own."""
     if given := os.environ.get("DATABASE_URL"):
+        with create_engine(given, poolclass=NullPool).connect() as server:
+            there = server.execute(text("SELECT 1 FROM pg_database WHERE datname = ANY(:names)"), {"names": list(SERVICES)}).all()
+        if there:
+            pytest.exit("DATABASE_URL: the server has databases of continuum, which tests drop: give them one of their own", 2)
         yield given
+        for name in SERVICES:
+            postgres.drop(given, name)
         return
     with Supervisor() as supervisor:
         yield postgres.start(supervisor, home=local_home, port=ports.choose(0)[0], durable=False)
@@ -48,11 +60,19 @@ def database_server(local_home: Path) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def empty_broker(broker: str) -> str:
     """The broker without a topic of ours: for tests that use the topics' real names."""
-    admin = AdminClient({"bootstrap.servers": broker})
-    ours = [name for name in admin.list_topics(timeout=30).topics if not name.startswith("__")]
+    delete_topics(broker)
+    return broker
+
+
+def topics_of_ours(admin: AdminClient) -> set[str]:
+    """The topics of the broker that schemas/topics declares."""
+    return {topic.name for topic in read_topics()} & set(admin.list_topics(timeout=30).topics)
+
+
+def delete_topics(bootstrap: str) -> None:
+    """Returns once none of ours is there."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    ours = sorted(topics_of_ours(admin))
     for gone in admin.delete_topics(ours, operation_timeout=30).values() if ours else ():
         gone.result()
-    deadline = time.monotonic() + 30
-    while set(ours) & set(admin.list_topics(timeout=30).topics):
-        assert time.monotonic() < deadline, "the broker keeps topics that were deleted"
-    return broker
+    until(lambda: not topics_of_ours(admin))

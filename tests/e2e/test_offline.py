@@ -26,6 +26,10 @@ def test_an_opening_and_a_visit_that_are_entered_later_count_from_when_they_happ
     assert answer.json()["follow_up_id"], "a visit within the period answers its follow-up"
     reader = platform.person("field-team")
     until(lambda: "monitoring.FollowUpScheduled" in timeline(reader, case["id"]))
-    raised = until(lambda: alerts(reader, case["id"], "MISSED_FOLLOW_UP"))
-    due = {alert["due_at"] for alert in raised if alert["state"] == "RAISED"}
-    assert due == {answer.json()["next_due_at"].replace("+00:00", "Z")}, "nobody has seen the client since the visit"
+    missed_since_the_visit = {answer.json()["next_due_at"].replace("+00:00", "Z")}
+
+    def open_ones() -> set[str]:
+        """The follow-up before the visit may have been taken for missed until the visit was known: that alert clears by itself."""
+        return {alert["due_at"] for alert in alerts(reader, case["id"], "MISSED_FOLLOW_UP") if alert["state"] == "RAISED"}
+
+    until(lambda: open_ones() == missed_since_the_visit)
