@@ -13,6 +13,7 @@ from casebus import telemetry
 from casebus.cause import Cause
 from casebus.contracts.monitoring import MonitoringSawAgain, MonitoringWentBlind
 from casebus.envelope import Origin, Role
+from casebus.timebase import system_time
 from casebus.watermark import Reached, reached
 from casebus.work import Work
 
@@ -44,6 +45,7 @@ class BlindWatch:
         """Look once; state what changed. Of several watches one states it."""
         with self.engine.begin() as connection:
             known = reached(connection)
+            tell_ages(system_time(connection), known)
             blind: dict[str, datetime] = dict(iter(connection.execute(text("SELECT owner, since FROM own.blindness FOR UPDATE"))))
             lost = [owner for owner in self.owners if self._stands_still(owner, known) and owner not in blind]
             seen = [owner for owner in sorted(blind) if owner in known.owners and known.owners[owner] > blind[owner]]
@@ -76,3 +78,9 @@ class BlindWatch:
         if new.rowcount:
             work.emit(MonitoringWentBlind(watch_id=uuid5(NAMESPACE, owner), owner=owner, since=since))
             log.error("monitoring is blind", owner=owner)
+
+
+def tell_ages(now: datetime, known: Reached) -> None:
+    """How far behind each owner is, in system time, for the metrics."""
+    for owner, moment in known.owners.items():
+        telemetry.WATERMARK_AGE.labels(owner).set((now - moment).total_seconds())
