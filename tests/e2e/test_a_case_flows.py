@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 
 from casebus.envelope import Role
-from tests.e2e.conftest import BEGIN, Person, Platform
+from tests.e2e.conftest import Person, Platform
 from tests.waiting import until
 
 
@@ -137,10 +137,14 @@ def test_to_a_stranger_a_case_is_as_absent_as_one_that_does_not_exist(platform: 
 
 
 def test_the_page_shows_the_board(platform: Platform) -> None:
-    page = httpx.get(platform.run.page, trust_env=False)
-    assert page.status_code == 200
-    assert "demo" in page.text.lower()
-    assert platform.clock.now() > BEGIN
+    coordinator = platform.person("regional-office", Role.COORDINATOR)
+
+    def shows_the_open_cases() -> bool:
+        total = coordinator.ask("monitoring", "/board").json()["cases"]["total"]
+        page = httpx.get(platform.run.page, trust_env=False)
+        return total > 0 and page.status_code == 200 and f">{total}<" in page.text and "demo" in page.text.lower()
+
+    until(shows_the_open_cases)
 
 
 def test_who_says_what_they_have_seen_reads_no_older_state_elsewhere(platform: Platform) -> None:
