@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from sqlalchemy import Connection, Engine
 
 from casebus import database, telemetry
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.consumer import Consumer
 from casebus.desk import Desk, Spec
@@ -32,7 +33,7 @@ class Parts:
 
     engine: Engine
     codec: Codec
-    bootstrap: str
+    cluster: Cluster
     make_work: Callable[[Connection], Work]
     wake: Callable[[], None]
 
@@ -90,9 +91,9 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     """
     engine = database.connect(settings.database_url)
     codec = Codec(LockedIds())
-    relay = RelayLoop(engine, settings.kafka_bootstrap, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
-    consumers = [Consumer(engine, settings.kafka_bootstrap, track) for track in blueprint.tracks(codec)]
-    parts = Parts(engine=engine, codec=codec, bootstrap=settings.kafka_bootstrap, make_work=blueprint.work_on(codec), wake=relay.wake.set)
+    relay = RelayLoop(engine, settings.kafka, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
+    consumers = [Consumer(engine, settings.kafka, track) for track in blueprint.tracks(codec)]
+    parts = Parts(engine=engine, codec=codec, cluster=settings.kafka, make_work=blueprint.work_on(codec), wake=relay.wake.set)
     offered: dict[str, Mapping[str, Job]] = {
         "api": {},
         "relay": {"relay": relay.run},

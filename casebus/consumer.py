@@ -12,6 +12,7 @@ from time import monotonic
 from sqlalchemy import Engine
 
 from casebus import telemetry
+from casebus.cluster import Cluster
 from casebus.database import unavailable
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
 from casebus.inbox import begin_at, enter_generation, places
@@ -34,8 +35,8 @@ log = telemetry.logger(__name__)
 class Consumer:
     """Runs one track until `stop` is set. `stopped_because` says what a person has to mend, for /readyz; None while all is well."""
 
-    def __init__(self, engine: Engine, bootstrap: str, track: Track) -> None:
-        self._engine, self._bootstrap, self._track = engine, bootstrap, track
+    def __init__(self, engine: Engine, cluster: Cluster, track: Track) -> None:
+        self._engine, self._cluster, self._track = engine, cluster, track
         self._schema = track.schema
         self._holes: Counter[str] = Counter()
         self._looked = 0.0
@@ -69,12 +70,12 @@ class Consumer:
         """Enter a new generation, if the log has one. Raises LogBroken otherwise, and passes on what is lasting already."""
         if not isinstance(error, OutOfReach):
             raise error
-        generation = newest_generation(self._bootstrap, error.topic)
+        generation = newest_generation(self._cluster, error.topic)
         with self._engine.begin() as connection:
             if enter_generation(connection, self._schema, error.topic, generation):
                 return
             following = places(connection, self._schema)[error.topic, error.partition][0]
-        low, high = bounds(self._bootstrap, error.topic)[error.partition]
+        low, high = bounds(self._cluster, error.topic)[error.partition]
         if not low <= following <= high:
             raise LogBroken(
                 f"{error.topic}/{error.partition} holds {low} to {high}, next is {following}: records are lost. Run `continuum reseed`"
@@ -84,7 +85,7 @@ class Consumer:
         with self._engine.begin() as connection:
             self._track.prepare(connection)
         self._holes.clear()
-        reader = Reader(self._bootstrap, self._track.group, sorted(self._track.topics), self._place)
+        reader = Reader(self._cluster, self._track.group, sorted(self._track.topics), self._place)
         try:
             while not stop.is_set():
                 self._turn(reader, stop)
@@ -99,7 +100,7 @@ class Consumer:
             if (topic, part) not in known:
                 raise LogBroken(f"{topic} has a partition {part} that schemas/topics does not declare: make new topics and reseed")
         unread = [partition for partition in partitions if known[partition][0] == 0 and known[partition][1] > 1]
-        begins = {topic: bounds(self._bootstrap, topic) for topic in {topic for topic, _ in unread}}
+        begins = {topic: bounds(self._cluster, topic) for topic in {topic for topic, _ in unread}}
         with self._engine.begin() as connection:
             for topic, part in unread:
                 known[topic, part] = begin_at(connection, self._schema, topic, part, begins[topic][part][0])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from casebus.cluster import Cluster
 from casebus.topic_admin import SECONDS, apply
 from casebus.topics import Topic
 
@@ -22,13 +23,13 @@ class StillRead(Exception):
     """Somebody still reads as this group; the message says what to stop."""
 
 
-def forget(bootstrap: str, group: str, changelogs: Iterable[Topic], *, patience: float) -> None:
+def forget(cluster: Cluster, group: str, changelogs: Iterable[Topic], *, patience: float) -> None:
     """Delete the group with its offsets, and make its changelogs anew, empty, with the replication they had.
 
     Waits up to `patience` seconds, since the broker gives up a reader that was killed only when its session ends; then raises StillRead.
     May be run again after a failure: offsets go first, and a reader without offsets begins at the beginning.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(cluster.client())
     if not _comes_true(lambda: _group_is_gone(admin, group), patience):
         raise StillRead(f"a worker of {group} still runs: stop it first")
     topics = {topic.name: topic for topic in changelogs}
@@ -39,7 +40,7 @@ def forget(bootstrap: str, group: str, changelogs: Iterable[Topic], *, patience:
         gone.result()
     if not _comes_true(lambda: topics.keys().isdisjoint(admin.list_topics(timeout=SECONDS).topics), SECONDS):
         raise TimeoutError(f"the broker still lists {', '.join(old)} after {SECONDS:.0f} s: run this again")
-    apply(bootstrap, topics.values(), replication=replication)
+    apply(cluster, topics.values(), replication=replication)
 
 
 def _group_is_gone(admin: AdminClient, group: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from casebus.cluster import Cluster
 from casebus.envelope import Headers, InvalidEnvelope, from_headers
 from casebus.errors import OutOfReach
 
@@ -58,10 +59,10 @@ class Record:
 class Log:
     """The writing side. A Log that failed fatally is closed and made again."""
 
-    def __init__(self, bootstrap: str) -> None:
-        common: dict[str, Any] = {"bootstrap.servers": bootstrap, "logger": _client_log}
+    def __init__(self, cluster: Cluster) -> None:
+        common: dict[str, Any] = {**cluster.client(), "logger": _client_log}
         self._admin = AdminClient(common)
-        self._bootstrap = bootstrap
+        self._cluster = cluster
         self._producer = Producer(
             common
             | {
@@ -85,11 +86,11 @@ class Log:
 
     def bounds(self, topic: str) -> list[tuple[int, int]]:
         """The first and the next offset of each partition."""
-        return bounds(self._bootstrap, topic)
+        return bounds(self._cluster, topic)
 
     def generation(self, topic: str) -> int:
         """The generation that the topic's newest records are in; 0 for an empty topic."""
-        return newest_generation(self._bootstrap, topic)
+        return newest_generation(self._cluster, topic)
 
     def send(self, records: Iterable[tuple[str, bytes, bytes, Headers]]) -> list[Receipt]:
         """Send and wait; the receipts of what was acknowledged in time, in any order. Raises SendFailed when the producer is beyond use."""
@@ -127,15 +128,15 @@ class Log:
         self._producer.flush(1.0)
 
 
-def bounds(bootstrap: str, topic: str) -> list[tuple[int, int]]:
+def bounds(cluster: Cluster, topic: str) -> list[tuple[int, int]]:
     """The first and the next offset of each partition."""
-    with _probe(bootstrap) as probe:
+    with _probe(cluster) as probe:
         return _bounds(probe, topic)
 
 
-def newest_records(bootstrap: str, topic: str) -> list[Record]:
+def newest_records(cluster: Cluster, topic: str) -> list[Record]:
     """The last record of each partition that has any. Raises KafkaException where the broker doesn't give them in time."""
-    with _probe(bootstrap) as probe:
+    with _probe(cluster) as probe:
         ends = {part: high - 1 for part, (low, high) in enumerate(_bounds(probe, topic)) if high > low}
         probe.assign([TopicPartition(topic, part, offset) for part, offset in ends.items()])
         found: dict[int, Record] = {}
@@ -150,10 +151,10 @@ def newest_records(bootstrap: str, topic: str) -> list[Record]:
         return list(found.values())
 
 
-def newest_generation(bootstrap: str, topic: str) -> int:
+def newest_generation(cluster: Cluster, topic: str) -> int:
     """The highest generation among the last records of the topic's partitions; 0 where none of them is an event."""
     found = [0]
-    for record in newest_records(bootstrap, topic):
+    for record in newest_records(cluster, topic):
         try:
             found.append(from_headers(record.headers, topic=topic, key=record.key).generation)
         except InvalidEnvelope:
@@ -162,9 +163,9 @@ def newest_generation(bootstrap: str, topic: str) -> int:
 
 
 @contextmanager
-def _probe(bootstrap: str) -> Iterator[Consumer]:
+def _probe(cluster: Cluster) -> Iterator[Consumer]:
     """A consumer that asks and leaves: it belongs to no group's members."""
-    probe = Consumer(_reading(bootstrap, "continuum-probe"))
+    probe = Consumer(_reading(cluster, "continuum-probe"))
     try:
         yield probe
     finally:
@@ -190,11 +191,11 @@ Place = Callable[[Sequence[Partition]], dict[Partition, int]]
 class Reader:
     """The reading side of one track: a group member that begins where `place` says, never where the group does."""
 
-    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], place: Place) -> None:
+    def __init__(self, cluster: Cluster, group: str, topics: Sequence[str], place: Place) -> None:
         self._place = place
         self._next: dict[Partition, int] = {}
         self._consumer = Consumer(
-            _reading(bootstrap, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
+            _reading(cluster, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
         )
         self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
@@ -236,8 +237,8 @@ class Reader:
 class WholeTopics:
     """Every record of a few small topics from their beginning, without a group: for watermarks."""
 
-    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
-        self._consumer = Consumer(_reading(bootstrap, "continuum-watermarks"))
+    def __init__(self, cluster: Cluster, topics: Sequence[str]) -> None:
+        self._consumer = Consumer(_reading(cluster, "continuum-watermarks"))
         self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in topics])
 
     def batch(self, limit: int, seconds: float) -> list[Record]:
@@ -247,9 +248,9 @@ class WholeTopics:
         self._consumer.close()
 
 
-def _reading(bootstrap: str, group: str) -> dict[str, Any]:
+def _reading(cluster: Cluster, group: str) -> dict[str, Any]:
     return {
-        "bootstrap.servers": bootstrap,
+        **cluster.client(),
         "group.id": group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,

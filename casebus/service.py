@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from casebus import telemetry
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.consumer import Consumer
 from casebus.errors import LogBroken
@@ -33,7 +34,7 @@ class RelayLoop:
     """Keeps one Relay alive: waits as a standby, and makes it again after a lost session, a fatal producer or a missing broker."""
 
     engine: Engine
-    bootstrap: str
+    cluster: Cluster
     owner: str
     topics: Mapping[str, Topic]
     codec: Codec
@@ -60,7 +61,7 @@ class RelayLoop:
             while not claim(connection):
                 if stop.wait(0.5):
                     return
-            kafka = Log(self.bootstrap)
+            kafka = Log(self.cluster)
             try:
                 self._pump(Relay(connection, kafka, dict(self.topics), self.owner, self.codec), stop)
             finally:

@@ -9,6 +9,8 @@ from typing import Any, Self, TypeVar
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from casebus.cluster import Cluster, Login, Mechanism, Protocol
+
 ENVIRONMENTS = ("development", "production")
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ class ServiceSettings:
     """`database_url` is that of the service's own role; `public_key` the PEM of whoever issues tokens."""
 
     production: bool
-    kafka_bootstrap: str
+    kafka: Cluster
     database_url: str
     port: int
     public_key: str
@@ -39,13 +41,36 @@ def common() -> dict[str, Any]:
     """The values that every service needs, by field."""
     return {
         "production": read("CONTINUUM_ENV", ENVIRONMENTS.index, "development") == ENVIRONMENTS.index("production"),
-        "kafka_bootstrap": needed("KAFKA_BOOTSTRAP"),
+        "kafka": read_cluster(),
         "database_url": needed("DATABASE_URL"),
         "port": read("CONTINUUM_PORT", int),
         "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", _public_key),
         "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "1"),
         "otlp_endpoint": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
     }
+
+
+def read_cluster(bootstrap: str | None = None) -> Cluster:
+    """How Kafka is reached, at `bootstrap` where it is said already. The password comes from a file: an environment is seen by many."""
+    protocol = read("KAFKA_SECURITY_PROTOCOL", Protocol, Protocol.PLAINTEXT)
+    login = None
+    if protocol.signs_in:
+        mechanism = read("KAFKA_SASL_MECHANISM", Mechanism, Mechanism.SCRAM_SHA_512)
+        login = Login(needed("KAFKA_SASL_USERNAME"), read("KAFKA_SASL_PASSWORD_FILE", _secret), mechanism)
+    ca_file = read("KAFKA_CA_FILE", _readable) if protocol.encrypts and os.environ.get("KAFKA_CA_FILE") else None
+    return Cluster(bootstrap or needed("KAFKA_BOOTSTRAP"), protocol, login, ca_file)
+
+
+def _secret(path: str) -> str:
+    secret = Path(path).read_text().strip()
+    if not secret:
+        raise ValueError("the file is empty")
+    return secret
+
+
+def _readable(path: str) -> Path:
+    with Path(path).open():
+        return Path(path)
 
 
 def _public_key(path: str) -> str:

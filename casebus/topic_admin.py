@@ -12,6 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported by
     ResourceType,
 )
 
+from casebus.cluster import Cluster
 from casebus.topics import Topic
 
 SECONDS = 30.0
@@ -26,10 +27,10 @@ class Change:
     possible: bool = True
 
 
-def diff(bootstrap: str, topics: Iterable[Topic]) -> list[Change]:
+def diff(cluster: Cluster, topics: Iterable[Topic]) -> list[Change]:
     """What `apply` would do, and what it can't."""
     topics = list(topics)
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(cluster.client())
     there = admin.list_topics(timeout=SECONDS).topics
     found: list[Change] = []
     known = [topic for topic in topics if topic.name in there]
@@ -47,11 +48,11 @@ def diff(bootstrap: str, topics: Iterable[Topic]) -> list[Change]:
     return found
 
 
-def apply(bootstrap: str, topics: Iterable[Topic], *, replication: int = 1) -> list[Change]:
+def apply(cluster: Cluster, topics: Iterable[Topic], *, replication: int = 1) -> list[Change]:
     """Create what is missing and set what differs. Returns what was different; what isn't `possible` is left as it is."""
     declared = {topic.name: topic for topic in topics}
-    changes = diff(bootstrap, declared.values())
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    changes = diff(cluster, declared.values())
+    admin = AdminClient(cluster.client())
     missing = [declared[c.topic] for c in changes if c.what == "is missing"]
     new = [NewTopic(t.name, num_partitions=t.partitions, replication_factor=replication, config=t.config()) for t in missing]
     for future in admin.create_topics(new, operation_timeout=SECONDS).values() if new else ():

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, text
 
 from casebus import telemetry
+from casebus.cluster import Cluster
 from casebus.codec import Codec, Undecodable
 from casebus.contracts.casebus import Watermark
 from casebus.inbox import GREATEST, LATEST, enter_generation
@@ -92,7 +93,7 @@ class StatementReader:
     """A job of monitoring: reads every owner's watermark topic."""
 
     engine: Engine
-    bootstrap: str
+    cluster: Cluster
     codec: Codec
     owners: tuple[str, ...]
 
@@ -105,7 +106,7 @@ class StatementReader:
                 stop.wait(0.5)
 
     def _read(self, stop: Signal) -> None:
-        reader = WholeTopics(self.bootstrap, [f"{owner}.watermark.v1" for owner in self.owners])
+        reader = WholeTopics(self.cluster, [f"{owner}.watermark.v1" for owner in self.owners])
         try:
             while not stop.is_set():
                 self._turn(reader)

@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from casebus.cluster import Cluster
 from casebus.envelope import Role
 from casebus.kafka import BrokerFailure
 from casebus.schema_checks import check as check_schemas
+from casebus.settings import MissingSetting
 from continuum import operations
 from continuum.batches import BatchFailed
 from continuum.figures import NotSettled
@@ -40,7 +42,7 @@ def clear_failures() -> Iterator[None]:
     except LocalFailure as failure:
         typer.echo(f"continuum: {failure}", err=True)
         raise typer.Exit(1) from None
-    except (BatchFailed, NotSettled) as failure:
+    except (BatchFailed, NotSettled, MissingSetting) as failure:
         typer.echo(f"continuum: {failure}", err=True)
         raise typer.Exit(1) from None
     except (OSError, SQLAlchemyError, BrokerFailure) as failure:
@@ -183,7 +185,7 @@ def topics_diff(bootstrap: Bootstrap = None) -> None:
     from casebus.topics import read_topics
 
     with clear_failures():
-        changes = diff(_broker(bootstrap), read_topics())
+        changes = diff(_cluster(bootstrap), read_topics())
     for change in changes:
         typer.echo(f"{change.topic} {change.what}")
     if changes:
@@ -202,14 +204,14 @@ def topics_apply(
     from casebus.topics import read_topics
 
     with clear_failures():
-        changes = apply(_broker(bootstrap), read_topics(), replication=replication)
+        changes = apply(_cluster(bootstrap), read_topics(), replication=replication)
     for change in changes:
         typer.echo(f"{change.topic} {change.what}" + ("" if change.possible else " (left as it is)"))
     if not all(change.possible for change in changes):
         raise typer.Exit(1)
 
 
-def _broker(bootstrap: str | None) -> str:
-    from continuum.stack import home_folder, last_run
+def _cluster(bootstrap: str | None) -> Cluster:
+    from continuum.stack import chosen_cluster, home_folder
 
-    return bootstrap or str(last_run(home_folder())["bootstrap"])
+    return chosen_cluster(home_folder(), bootstrap)

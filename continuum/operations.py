@@ -23,7 +23,7 @@ from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from casebus.track import Track
 from continuum.local.process import LocalFailure
-from continuum.stack import CLONE, SERVICES, home_folder, last_run
+from continuum.stack import CLONE, SERVICES, chosen_cluster, home_folder, last_run
 
 Service = Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]
 Number = Annotated[int, typer.Argument(help="The entry's number, as `quarantine list` shows it.")]
@@ -74,11 +74,11 @@ def reseed_service(service: Service) -> None:
     """
     design = blueprint_of(service)
     topics = design.topics()
-    bootstrap = os.environ.get("KAFKA_BOOTSTRAP") or str(last_run(home_folder())["bootstrap"])
-    apply(bootstrap, read_topics())
+    cluster = chosen_cluster(home_folder())
+    apply(cluster, read_topics())
     with database_of(service) as engine:
         try:
-            count = reseed(engine, Log(bootstrap), topics)
+            count = reseed(engine, Log(cluster), topics)
         except RelayRuns as error:
             raise LocalFailure(str(error)) from None
     typer.echo(f"{count} events of {service} will be sent again, in a new generation")

@@ -15,9 +15,11 @@ from pathlib import Path
 import httpx
 from sqlalchemy import make_url
 
+from casebus.cluster import Cluster, Protocol
 from casebus.envelope import Role
 from casebus.identity import DevelopmentIssuer, new_key_pair
 from casebus.migrate import migrate
+from casebus.settings import read_cluster
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import kafka, ports, postgres
@@ -168,7 +170,7 @@ def prepared_databases(admin_url: str) -> Databases:
 
 def _broker(servers: Supervisor, home: Path, chosen: Mapping[str, int]) -> str:
     bootstrap = kafka.start(servers, home=home, port=chosen["kafka"], controller_port=chosen["controller"])
-    apply(bootstrap, read_topics())
+    apply(Cluster(bootstrap), read_topics())
     return bootstrap
 
 
@@ -210,6 +212,7 @@ def _environments(
     shared = {
         "CONTINUUM_ENV": "development",
         "KAFKA_BOOTSTRAP": bootstrap,
+        "KAFKA_SECURITY_PROTOCOL": Protocol.PLAINTEXT,
         "CONTINUUM_JWT_PUBLIC_KEY": str(home / "dev-issuer.pub"),
         "CONTINUUM_POLICIES": str(CLONE / "deploy" / "policies"),
         "CONTINUUM_WATERMARK_SECONDS": str(manner.watermark_seconds),
@@ -271,3 +274,9 @@ def last_run(home: Path) -> dict[str, object]:
     except (OSError, ValueError):
         raise LocalFailure("continuum is not running here: start it by `continuum up` or `make demo`, or set CONTINUUM_HOME") from None
     return found
+
+
+def chosen_cluster(home: Path, bootstrap: str | None = None) -> Cluster:
+    """The cluster that a command is about: that of the environment, else that of the local run. Raises LocalFailure, MissingSetting."""
+    given = bootstrap or os.environ.get("KAFKA_BOOTSTRAP")
+    return read_cluster(given) if given else Cluster(str(last_run(home)["bootstrap"]))

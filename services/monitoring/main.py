@@ -33,7 +33,7 @@ def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: floa
 
     def jobs(parts: Parts) -> Mapping[str, Job]:
         owners = tuple(topic.owner for topic in case_topics(read_topics()))
-        statements = StatementReader(engine=parts.engine, bootstrap=parts.bootstrap, codec=parts.codec, owners=owners)
+        statements = StatementReader(engine=parts.engine, cluster=parts.cluster, codec=parts.codec, owners=owners)
         clocks = ClockWorker(engine=parts.engine, codec=parts.codec, policies=policies, wake=parts.wake, tick=tick_seconds)
         watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
         return {"statements": statements.run, "clocks": clocks.run, "blindness": watch.run}

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from casebus.cluster import Cluster
 from casebus.envelope import Role
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
@@ -76,7 +77,7 @@ def platform(empty_broker: str, database_server: str, tmp_path_factory: pytest.T
     for name in SERVICES:
         postgres.drop(database_server, name)
     databases = prepared_databases(database_server)
-    apply(empty_broker, read_topics())
+    apply(Cluster(empty_broker), read_topics())
     home: Path = tmp_path_factory.mktemp("platform")
     chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
     with (

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.contracts import intake, referral
 from casebus.contracts.intake import AgencyKind, CaseSource
@@ -105,7 +106,7 @@ class Workers:
 
 @pytest.fixture(scope="module")
 def topics(broker: str) -> str:
-    apply(broker, read_topics())
+    apply(Cluster(broker), read_topics())
     return broker
 
 

@@ -2,8 +2,9 @@
 
 import sys
 
+from casebus.cluster import Cluster
 from casebus.derived import StillRead, forget
-from casebus.settings import MissingSetting, needed
+from casebus.settings import MissingSetting, read_cluster
 from casebus.topics import read_topics
 from services.monitoring.stream import worker
 from services.monitoring.stream.settings import StreamSettings
@@ -16,7 +17,7 @@ def main(arguments: list[str]) -> int:
             case ["worker"]:
                 worker.run(StreamSettings.from_environment())
             case ["rebuild"]:
-                _rebuild(needed("KAFKA_BOOTSTRAP"))
+                _rebuild(read_cluster())
             case _:
                 return _say("usage: python -m services.monitoring.stream worker|rebuild", 2)
     except MissingSetting as missing:
@@ -26,9 +27,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _rebuild(bootstrap: str) -> None:
+def _rebuild(cluster: Cluster) -> None:
     changelogs = [topic for topic in read_topics() if topic.name == worker.CHANGELOG]
-    forget(bootstrap, worker.APP, changelogs, patience=worker.SESSION_SECONDS * 1.5)
+    forget(cluster, worker.APP, changelogs, patience=worker.SESSION_SECONDS * 1.5)
 
 
 def _say(what: object, code: int) -> int:

@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 from typing import Self
 
-from casebus.settings import needed
+from casebus.cluster import Cluster
+from casebus.settings import needed, read_cluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamSettings:
-    """The brokers, "host:port" with commas between, and the port of the web server on 127.0.0.1."""
+    """The Kafka cluster, and the port of the web server on 127.0.0.1."""
 
-    kafka_bootstrap: str
+    kafka: Cluster
     port: int
 
     @classmethod
     def from_environment(cls) -> Self:
         """Raises MissingSetting."""
-        return cls(kafka_bootstrap=needed("KAFKA_BOOTSTRAP"), port=int(needed("CONTINUUM_PORT")))
+        return cls(kafka=read_cluster(), port=int(needed("CONTINUUM_PORT")))

@@ -8,10 +8,12 @@ import logging
 from typing import Any, Final
 
 import faust
+from faust.auth import Credentials
 from faust.web import Request, Response, View
 from prometheus_client import generate_latest
 
 from casebus import telemetry
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.schemas import LockedIds
 from casebus.topics import case_topics, read_topics
@@ -118,7 +120,8 @@ class _Diskless(faust.App):
 def _configuration(settings: StreamSettings, partitions: int) -> dict[str, Any]:
     return {
         "env_prefix": "CONTINUUM_FAUST",  # else a stray WEB_BIND or BROKER_URL in the environment would win over what stands here
-        "broker": [f"kafka://{address.strip()}" for address in settings.kafka_bootstrap.split(",")],
+        "broker": [f"kafka://{address.strip()}" for address in settings.kafka.bootstrap.split(",")],
+        "broker_credentials": _credentials(settings.kafka),
         "canonical_url": f"http://{APP}/",  # whatever the port: Faust refuses an assignment made for another address
         "broker_session_timeout": SESSION_SECONDS,
         "consumer_auto_offset_reset": "earliest",
@@ -139,6 +142,14 @@ def _configuration(settings: StreamSettings, partitions: int) -> dict[str, Any]:
         "web_tables_enabled": False,
         "worker_redirect_stdouts": False,
     }
+
+
+def _credentials(cluster: Cluster) -> Credentials | None:
+    """The cluster's protocol and login in Faust's terms; None for a plain connection."""
+    trust, login = cluster.trust(), cluster.login
+    if cluster.protocol.signs_in and login is not None:
+        return faust.SASLCredentials(username=login.username, password=login.password, mechanism=login.mechanism.value, ssl_context=trust)
+    return faust.SSLCredentials(trust) if trust else None
 
 
 def _add_pages(app: faust.App, stream: Stream) -> None:

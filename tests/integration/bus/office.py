@@ -12,6 +12,7 @@ from sqlalchemy import Engine, make_url, text
 
 from casebus import database
 from casebus.assembly import build
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.desk import Desk
 from casebus.envelope import Role
@@ -82,7 +83,7 @@ def office(server: str, name: str) -> Iterator[Office]:
     private, public = new_key_pair()
     settings = Settings(
         production=False,
-        kafka_bootstrap="127.0.0.1:1",
+        kafka=Cluster("127.0.0.1:1"),
         database_url=url,
         port=0,
         public_key=public.decode(),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, make_url, text
 from casebus import database
 from casebus.access import Standing
 from casebus.cause import Cause
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
 from casebus.envelope import Role
@@ -115,6 +116,10 @@ class Sample:
     codec: Codec
     event: type[Noted]
     switches: Switches
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster(self.bootstrap)
 
     @property
     def topic(self) -> str:

@@ -29,7 +29,7 @@ def noted(sample: Sample, *numbers: int) -> list[object]:
 
 
 def reseeded(sample: Sample) -> int:
-    log = Log(sample.bootstrap)
+    log = Log(sample.cluster)
     again = reseed(sample.engine, log, sample.topics)
     log.close()
     return again
@@ -131,7 +131,7 @@ def test_a_hole_in_the_middle_of_the_log_stops_the_reader(sample: Sample) -> Non
     producer.begin_transaction()
     producer.produce(sample.topic, value, key, headers=headers)
     producer.commit_transaction(20)
-    until(lambda: sum(end for _, end in bounds(sample.bootstrap, sample.topic)) == 2)
+    until(lambda: sum(end for _, end in bounds(sample.cluster, sample.topic)) == 2)
     produce(sample, [sound(sample, case, 2)])
     consumer = consumer_of(sample)
     with in_thread(consumer.run):
@@ -146,9 +146,9 @@ def test_reseed_ends_the_claim_of_a_relay_at_work_which_then_sends_all_again(sam
     with in_thread(loop.run):
         sample.note(uuid4(), 1)
         until(lambda: sample.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
-        sent = sum(end for _, end in bounds(sample.bootstrap, sample.topic))
+        sent = sum(end for _, end in bounds(sample.cluster, sample.topic))
         reseeded(sample)
-        until(lambda: sum(end for _, end in bounds(sample.bootstrap, sample.topic)) == 2 * sent)
+        until(lambda: sum(end for _, end in bounds(sample.cluster, sample.topic)) == 2 * sent)
     assert sample.value("SELECT min(generation) FROM own.stream") == 2
 
 

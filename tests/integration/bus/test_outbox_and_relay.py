@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from casebus import timebase
+from casebus.cluster import Cluster
 from casebus.envelope import InvalidEnvelope, Role, from_headers
 from casebus.errors import LogBroken
 from casebus.kafka import Log
@@ -227,6 +228,6 @@ def test_system_time_never_goes_back_below_what_was_promised(offline: Sample) ->
 
 
 def test_a_log_closed_with_a_broker_away_ends_soon() -> None:
-    log = Log("127.0.0.1:1")
+    log = Log(Cluster("127.0.0.1:1"))
     log.send_soon("nowhere.case.v1", b"key", b"value")
     log.close()

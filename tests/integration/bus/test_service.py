@@ -12,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
+from casebus.cluster import Cluster
 from casebus.envelope import Role
 from casebus.identity import DevelopmentIssuer, new_key_pair
 from casebus.migrate import migrate
@@ -82,7 +83,7 @@ def place(broker: str, database_server: str, tmp_path: Path) -> Iterator[Place]:
     url = postgres.provision(database_server, "bus_tests", database=name)
     owner_url = make_url(database_server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
     migrate(owner_url, CLONE / "services" / "intake" / "migrations" / "versions", "bus_tests")
-    apply(broker, read_topics())
+    apply(Cluster(broker), read_topics())
     private, public = new_key_pair()
     (tmp_path / "key.pem").write_bytes(public)
     token = DevelopmentIssuer(private, production=False).token(actor="worker-1", role=Role.WORKER, agency=LEAD, region="north")

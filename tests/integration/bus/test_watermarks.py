@@ -94,7 +94,7 @@ def test_a_new_generation_knows_nothing_until_it_is_read(reader: Sample) -> None
 
 def test_everything_below_the_watermark_is_applied(sample: Sample) -> None:
     """End to end: whenever a moment is known, every event recorded before it is in the copies."""
-    statements = StatementReader(engine=sample.engine, bootstrap=sample.bootstrap, codec=sample.codec, owners=(sample.owner,))
+    statements = StatementReader(engine=sample.engine, cluster=sample.cluster, codec=sample.codec, owners=(sample.owner,))
     missing = text("""
         SELECT count(*) FROM own.outbox o WHERE recorded_at < :t AND NOT EXISTS (SELECT FROM copy.inbox i WHERE i.subject = o.subject)""")
     with in_thread(relay_loop(sample).run), in_thread(consumer_of(sample).run), in_thread(statements.run):
@@ -110,8 +110,8 @@ def test_everything_below_the_watermark_is_applied(sample: Sample) -> None:
 
 
 def test_rubbish_on_a_watermark_topic_is_passed_over(sample: Sample) -> None:
-    statements = StatementReader(engine=sample.engine, bootstrap=sample.bootstrap, codec=sample.codec, owners=(sample.owner,))
-    log, topic, key = Log(sample.bootstrap), f"{sample.owner}.watermark.v1", sample.owner.encode()
+    statements = StatementReader(engine=sample.engine, cluster=sample.cluster, codec=sample.codec, owners=(sample.owner,))
+    log, topic, key = Log(sample.cluster), f"{sample.owner}.watermark.v1", sample.owner.encode()
     for value in (
         b"",
         b"rubbish",

@@ -45,7 +45,7 @@ def in_thread(job: Job) -> Iterator[None]:
 @contextmanager
 def relaying(sample: Sample) -> Iterator[Relay]:
     """A relay that moves when the test says so."""
-    log = Log(sample.bootstrap)
+    log = Log(sample.cluster)
     with sample.engine.connect() as connection:
         until(lambda: claim(connection))
         connection.execute(text("SET idle_session_timeout = 0"))  # a test may take its time
@@ -64,17 +64,17 @@ def publish(sample: Sample) -> int:
 
 
 def relay_loop(sample: Sample) -> RelayLoop:
-    return RelayLoop(sample.engine, sample.bootstrap, sample.owner, sample.topics, sample.codec, 0.1)
+    return RelayLoop(sample.engine, sample.cluster, sample.owner, sample.topics, sample.codec, 0.1)
 
 
 def consumer_of(sample: Sample, track: Track | None = None) -> TrackConsumer:
-    return TrackConsumer(sample.engine, sample.bootstrap, track or sample.track())
+    return TrackConsumer(sample.engine, sample.cluster, track or sample.track())
 
 
 def make_topics(sample: Sample) -> None:
     """The topics are there, for every client, when this returns."""
-    apply(sample.bootstrap, sample.declared())
-    log = Log(sample.bootstrap)
+    apply(sample.cluster, sample.declared())
+    log = Log(sample.cluster)
     until(lambda: _answers(log, sample.topic))
     log.close()
 
@@ -96,7 +96,7 @@ def delete_topic(sample: Sample) -> None:
 def trim_topic(sample: Sample) -> None:
     """Every record that is in the case topic now is gone; the offsets go on."""
     admin = AdminClient({"bootstrap.servers": sample.bootstrap})
-    ends = [TopicPartition(sample.topic, part, end) for part, (_, end) in enumerate(kafka.bounds(sample.bootstrap, sample.topic))]
+    ends = [TopicPartition(sample.topic, part, end) for part, (_, end) in enumerate(kafka.bounds(sample.cluster, sample.topic))]
     for done in admin.delete_records(ends).values():
         done.result()
 
@@ -104,7 +104,7 @@ def trim_topic(sample: Sample) -> None:
 def log_of(sample: Sample, topic: str | None = None, parts: int = PARTITIONS) -> list[Record]:
     """Every record of the topic, partition by partition."""
     topic = topic or sample.topic
-    left = {part: end for part, (low, end) in enumerate(kafka.bounds(sample.bootstrap, topic)) if end > low}
+    left = {part: end for part, (low, end) in enumerate(kafka.bounds(sample.cluster, topic)) if end > low}
     reader = Consumer({"bootstrap.servers": sample.bootstrap, "group.id": "tests", "enable.auto.commit": False})
     reader.assign([TopicPartition(topic, part, OFFSET_BEGINNING) for part in left])
     found: list[Record] = []
