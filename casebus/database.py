@@ -24,15 +24,17 @@ GRANT UPDATE (floor) ON own.timebase TO {role};
 
 
 class PlainLists(ListDumper):
-    """Lists of ids and numbers as PostgreSQL writes them, in one join: psycopg's own way looks into each element for what to escape."""
+    """Lists of ids, numbers, texts and bytes as PostgreSQL writes them, in a few joins: psycopg's own way looks at each element."""
 
     def dump(self, obj: list[Any]) -> Buffer | None:
-        if obj and set(map(type, obj)) <= _PLAIN:
+        kinds = set(map(type, obj))
+        if kinds and kinds <= {UUID, int}:
             return ("{" + ",".join(map(str, obj)) + "}").encode()
+        if kinds == {bytes}:
+            return ('{"\\\\x' + '","\\\\x'.join(map(bytes.hex, obj)) + '"}').encode()
+        if kinds == {str} and (joined := "\0".join(obj)).count("\0") == len(obj) - 1:  # no text of PostgreSQL holds a NUL
+            return ('{"' + joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}').encode()
         return super().dump(obj)
-
-
-_PLAIN = {UUID, int}
 
 
 def connect(url: str, *, pool: int = 12) -> Engine:
@@ -45,7 +47,7 @@ def connect(url: str, *, pool: int = 12) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
         isolation_level="READ COMMITTED",
-        connect_args={"options": "-c timezone=utc", "connect_timeout": 5, "application_name": "continuum"},
+        connect_args={"client_encoding": "utf8", "options": "-c timezone=utc", "connect_timeout": 5, "application_name": "continuum"},
     )
     listen(engine, "connect", lambda connection, _: connection.adapters.register_dumper(list, PlainLists))
     return engine

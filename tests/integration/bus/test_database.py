@@ -1,0 +1,48 @@
+"""What a list holds reaches PostgreSQL as it is."""
+
+import random
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DataError
+
+from tests.integration.bus.office import Office
+
+DICE = random.Random(4)
+LETTERS = "\"\\{},' \t\n\r;/NULLnull\x01\x7fé“日本🙂\u2003"
+TEXTS = [
+    "",
+    "NULL",
+    "null",
+    "\\",
+    '"',
+    '\\"',
+    "{}",
+    "{a,b}",
+    " a ",
+    ",",
+    "\\x41",
+    *("".join(DICE.choices(LETTERS, k=9)) for _ in range(200)),
+]
+LISTS: dict[str, list[object]] = {
+    "text": [*TEXTS],
+    "bytea": [b"", bytes(range(256)), b"\\x41", *(DICE.randbytes(DICE.randrange(20)) for _ in range(100))],
+    "uuid": [UUID(int=DICE.getrandbits(128)) for _ in range(20)],
+    "bigint": [0, -1, 2**40, 7],
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+@pytest.mark.parametrize("nulls", [False, True])
+def test_a_list_reaches_the_database_as_it_is(intake: Office, kind: str, *, nulls: bool) -> None:
+    for values in ([*LISTS[kind], *([None] if nulls else [])], [LISTS[kind][0]], []):
+        with intake.engine.begin() as connection:
+            found = connection.execute(text(f"SELECT unnest(CAST(:values AS {kind}[]))"), {"values": values}).scalars().all()
+        assert found == values
+
+
+@pytest.mark.parametrize("values", [["a\0b"], ["a", "b\0"], ["\0", "", "c"]])
+def test_a_text_with_nul_is_refused(intake: Office, values: list[str]) -> None:
+    with intake.engine.begin() as connection, pytest.raises(DataError):
+        connection.execute(text("SELECT CAST(:values AS text[])"), {"values": values})
