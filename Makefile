@@ -5,7 +5,7 @@ LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test format events kafka screenshot
+.PHONY: help setup demo check lint types contracts test format events kafka screenshot faults
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ contracts: $(SETUP) ## Who may import whom
 
 test: $(SETUP) ## All tests (ARGS= goes to pytest)
 	$(BIN)/pytest $(ARGS)
+
+faults: $(SETUP) ## Strike it and count what is lost (FAULT=, HOURS=, SEED=): docs/reliability.md
+	$(BIN)/python -m tests.faults $(FAULT) $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED))
 
 format: $(SETUP) ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix --exit-zero .

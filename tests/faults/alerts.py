@@ -1,0 +1,72 @@
+"""Which alerts there must be, by the committed rows of all outboxes alone: an oracle that shares no code with monitoring's rules.
+
+It knows the stories of driver.py: live events of CRITICAL cases that stay open, under deploy/policies/default.yaml, which allows no grace.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+ANSWER = timedelta(hours=4)
+PROGRESS = timedelta(days=2)
+STEPS_FORWARD = ("planning.PlanAgreed", "planning.StepDone", "referral.ReferralAccepted", "referral.ReferralCompleted")
+ANSWERS = ("referral.ReferralAccepted", "referral.ReferralDeclined")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stated:
+    """A committed event: a row of an outbox with what it says."""
+
+    type: str
+    case: UUID
+    at: datetime
+    says: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """An alert: by which rule, about what, and when its duty was due."""
+
+    rule: str
+    subject: UUID
+    at: datetime
+
+
+def breaches(events: Sequence[Stated]) -> set[Due]:
+    """Every duty of these events that nothing answered in time, however far ahead its due time lies."""
+    by_case: dict[UUID, list[Stated]] = defaultdict(list)
+    for event in sorted(events, key=lambda e: e.at):
+        by_case[event.case].append(event)
+    return {due for told in by_case.values() for due in (*_follow_ups(told), *_offers(told), *_standstills(told))}
+
+
+def _follow_ups(told: list[Stated]) -> Iterator[Due]:
+    for event in told:
+        if event.type == "monitoring.FollowUpScheduled":
+            one, due = event.says["follow_up_id"], event.says["due_at"]
+            done = [e.at for e in told if e.type == "monitoring.ContactRecorded" and e.says["follow_up_id"] == one]
+            if not any(at <= due for at in done):
+                yield Due(rule="MISSED_FOLLOW_UP", subject=one, at=due)
+
+
+def _offers(told: list[Stated]) -> Iterator[Due]:
+    for event in told:
+        if event.type == "referral.ReferralOffered":
+            one, due = event.says["referral_id"], event.at + ANSWER
+            answered = [e.at for e in told if e.type in ANSWERS and e.says["referral_id"] == one]
+            if not any(at <= due for at in answered):
+                yield Due(rule="REFERRAL_UNANSWERED", subject=one, at=due)
+
+
+def _standstills(told: list[Stated]) -> Iterator[Due]:
+    begun = next((e for e in told if e.type == "intake.CaseOpened"), None)
+    if begun is None:
+        return
+    moved = [e for e in told if e.type in STEPS_FORWARD or (e.type == "monitoring.ContactRecorded" and e.says["result"] == "REACHED")]
+    for start in (begun, *moved):
+        due = start.at + PROGRESS
+        if not any(start.at < e.at <= due for e in moved):
+            yield Due(rule="STALLED_CASE", subject=start.case, at=due)
