@@ -40,7 +40,7 @@ class Findings:
         return Outcome(fault=fault, struck=struck, acknowledged=len(ledger.said), **self.counts)
 
 
-def check(platform: Platform, ledger: Ledger, *, bootstrap: str) -> Findings:
+def check(platform: Platform, ledger: Ledger) -> Findings:
     """Wait until all is drained, let every duty come due, wait again, and compare. AssertionError where it doesn't drain."""
     drain(platform)
     moment = platform.clock.now() + LATER
@@ -51,7 +51,7 @@ def check(platform: Platform, ledger: Ledger, *, bootstrap: str) -> Findings:
     _acknowledged_is_there(rows, ledger, found)
     for topic in read_topics():
         if topic.kind in (Kind.CASE, Kind.WATCH):
-            _topic_holds([row for row in rows[topic.owner] if row.topic == topic.name], bootstrap, topic.name, found)
+            _topic_holds([row for row in rows[topic.owner] if row.topic == topic.name], platform.run.bootstrap, topic.name, found)
     _facts_are_kept(platform, rows, found)
     _board_counts(platform, ledger, found)
     _alerts_are_right(rows, moment, found)
@@ -97,10 +97,9 @@ def _topic_holds(rows: list[Row], bootstrap: str, topic: str, found: Findings) -
     ours = {(row.subject, row.seq): row.event_id for row in rows}
     there: set[tuple[UUID, int]] = set()
     last: dict[UUID, int] = defaultdict(int)
-    for message in topic_log.messages(bootstrap, topic):
-        headers = [(name, value) for name, value in topic_log.headers(message) if isinstance(value, bytes)]
+    for record in topic_log.records(bootstrap, topic):
         try:
-            envelope = from_headers(headers, topic=topic, key=topic_log.key(message))
+            envelope = from_headers(record.headers, topic=topic, key=record.key)
         except InvalidEnvelope:
             continue
         place = envelope.subject, envelope.case_seq

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine, NullPool, create_engine
 
+from casebus.cluster import Cluster
 from casebus.envelope import Role
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
@@ -147,7 +148,7 @@ class Ground:
     def platform(self, manner: Manner = QUICK) -> Iterator[Platform]:
         """The four services on these servers, ready; with topics, and a system time that starts where `manner` says."""
         databases = prepared_databases(self.database.address)
-        apply(self.broker.address, read_topics())
+        apply(Cluster(self.broker.address), read_topics())
         chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
         with services_on(self.home, self.broker.address, databases, chosen, manner) as run, SystemClock(databases.owners.values()) as clock:
             platform = Platform(run, clock, databases)

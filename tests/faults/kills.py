@@ -38,7 +38,7 @@ def kills(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT001  #
                 nemesis.pause(1)
                 nemesis.kill_any()
                 load.must_run()
-        found = checker.check(platform, load.ledger, bootstrap=ground.broker.address)
+        found = checker.check(platform, load.ledger)
     return found.outcome("kills", struck=nemesis.struck, ledger=load.ledger)
 
 
