@@ -5,13 +5,14 @@ says so, and looks again every few seconds whether a person has mended it: nothi
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Event as Signal
 from time import monotonic
 
 from sqlalchemy import Engine
 
-from casebus import telemetry
+from casebus import metrics, telemetry, tracing
 from casebus.cluster import Cluster
 from casebus.database import unavailable
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
@@ -111,7 +112,7 @@ class Consumer:
         if not batch:
             return self._look(reader)
         try:
-            with telemetry.span("apply batch", track=self._track.group, records=len(batch)):
+            with self._traced(batch):
                 self._count(self._track.apply(self._engine, batch))
         except BeginAgain as error:
             self._begin_again(reader, error)
@@ -119,6 +120,15 @@ class Consumer:
             log.warning("batch failed, going one by one", track=self._track.group, error=type(error).__name__, records=len(batch))
             self._one_by_one(reader, batch, stop)
         return None
+
+    @contextmanager
+    def _traced(self, batch: Sequence[Record]) -> Iterator[None]:
+        """A span for the batch, that links to what made its records."""
+        group = self._track.group
+        with tracing.span(f"process {group}", kind=tracing.Kind.CONSUMER, about=tracing.of_batch("process", len(batch))) as running:
+            running.tell({"messaging.consumer.group.name": group})
+            running.link(tracing.carried(record.headers) for record in tracing.some(batch))
+            yield
 
     def _look(self, reader: Reader) -> None:
         """With nothing to read: has somebody moved our place?"""
@@ -169,4 +179,4 @@ class Consumer:
 
     def _count(self, tally: Tally) -> None:
         self.stopped_because = None
-        telemetry.count_batch(self._track.group, tally.applied, tally.duplicates, tally.parked, tally.quarantined)
+        metrics.count_batch(self._track.group, tally.applied, tally.duplicates, tally.parked, tally.quarantined)

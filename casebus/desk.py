@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
-from casebus import idempotency, telemetry
+from casebus import idempotency, metrics, tracing
 from casebus.access import Act, Standing, authorise
 from casebus.aggregate import Aggregate
 from casebus.case_seen import Tracks, wait_to_see
@@ -128,12 +128,12 @@ class Desk:
             with _answering(item):
                 self._read(item, who)
         self._await(items)
-        with telemetry.COMMAND_SECONDS.labels(self.service).time(), self.engine.begin() as connection:
+        with metrics.COMMAND_SECONDS.labels(self.service).time(), self.engine.begin() as connection:
             self._transact(connection, who, [item for item in items if item.answer is None])
         self.wake()
         answers = [item.answer for item in items if item.answer is not None]
         for item in items:
-            telemetry.COMMANDS.labels(item.spec.name if item.spec else "unknown", str(item.answer.status if item.answer else 0)).inc()
+            metrics.COMMANDS.labels(item.spec.name if item.spec else "unknown", str(item.answer.status if item.answer else 0)).inc()
         return answers
 
     def see(self, case_id: UUID, seen: Mapping[str, int]) -> None:
@@ -241,7 +241,7 @@ def _answering(item: _Item) -> Iterator[None]:
 
 def acting(who: Cause, on_behalf: OnBehalf | None) -> Cause:
     """Who acts, by the token alone; an integrator may name the agency, the time and the origin in the body."""
-    traced = replace(who, traceparent=telemetry.traceparent())
+    traced = replace(who, traceparent=tracing.traceparent())
     if on_behalf is None:
         return traced
     if who.actor_role is not Role.INTEGRATOR:

@@ -23,6 +23,7 @@ from casebus.desk import Answer, Desk, Request, Spec, Target
 from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
 from casebus.identity import Principal, Verifier
 from casebus.problems import invalid, problem
+from casebus.traffic import Traffic
 
 BATCH_LIMIT = 200
 BODY_LIMIT = 2_000_000
@@ -86,6 +87,7 @@ def build_app(title: str, description: str, verifier: Verifier, ready: Callable[
     app.include_router(_health(ready))
     _answer_errors(app)
     app.middleware("http")(_bounded)
+    app.add_middleware(Traffic)
     return app
 
 
@@ -95,8 +97,7 @@ async def _bounded(request: HttpRequest, call_next: Callable[[HttpRequest], Awai
     if "transfer-encoding" in request.headers or not re.fullmatch("[0-9]{1,9}", length) or int(length) > BODY_LIMIT:
         return _refuse(TooLarge(f"Send at most {BODY_LIMIT} bytes, with a Content-Length; split a batch."))
     try:
-        with telemetry.span("http", request.headers.get("traceparent"), method=request.method):
-            return await call_next(request)
+        return await call_next(request)
     except Exception as error:  # noqa: BLE001  # here, before the server would log its values with the trace
         log.error("request failed", error=type(error).__name__, where=_place(error))
         said = {"type": "about:blank", "title": "Our mistake", "status": 500, "detail": "Nothing was changed. Tell the operators the time."}

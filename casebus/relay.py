@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from casebus import outbox, telemetry
+from casebus import outbox, telemetry, tracing
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
 from casebus.envelope import to_headers
@@ -94,12 +94,6 @@ class Relay:
         self._connection.commit()
         self._barriers.append((moment, number))
 
-    def waiting(self) -> int:
-        """How many events are not yet sent."""
-        count: int = self._connection.execute(text("SELECT count(*) FROM own.outbox WHERE published_at IS NULL")).scalar_one()
-        self._connection.commit()
-        return count
-
     def drain(self) -> int:
         """Send to the end of the outbox as one snapshot saw it, then state the newest barrier that this proves. Returns the events sent."""
         xmin, top = self._connection.execute(
@@ -129,6 +123,11 @@ class Relay:
 
     def _publish(self, rows: list[outbox.Row]) -> None:
         """Send a batch and wait for every answer. What fails is sent again, by the next Relay."""
+        with tracing.span(f"send {self._case_topic}", kind=tracing.Kind.CLIENT, about=tracing.of_batch("send", len(rows))) as running:
+            running.link(row.attributes.get("traceparent") for row in tracing.some(rows))
+            self._send(rows)
+
+    def _send(self, rows: list[outbox.Row]) -> None:
         receipts = self._log.send(
             [(r.topic, str(r.subject).encode(), r.value, to_headers(r.envelope(self._streams[r.topic].generation))) for r in rows]
         )

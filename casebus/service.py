@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from casebus import telemetry
+from casebus import metrics, telemetry, tracing
 from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.consumer import Consumer
@@ -25,6 +25,8 @@ API_SECONDS = 3
 """What requests in flight have when the service is told to end."""
 JOB_SECONDS = 1.5
 """What the jobs have after that. One that is still waiting for a broker is left: everything it does is done again by the next."""
+TELEMETRY_SECONDS = 0.4
+"""And what is left for the last spans, after the jobs."""
 log = telemetry.logger(__name__)
 Job = Callable[[Signal], None]
 
@@ -52,7 +54,7 @@ class RelayLoop:
                 log.error("relay stopped", reason=str(error))
                 stop.wait(5)
             except Exception as error:  # noqa: BLE001  # whatever failed: a new session, a new producer, new barriers
-                telemetry.RELAY_FAILURES.labels(self.owner).inc()
+                metrics.RELAY_FAILURES.labels(self.owner).inc()
                 log.warning("relay begins again", error=type(error).__name__)
                 stop.wait(0.5)
 
@@ -76,10 +78,9 @@ class RelayLoop:
             if (now := monotonic()) >= due:
                 relay.barrier()
                 due = now + self.watermark_seconds
-                telemetry.UNPUBLISHED.labels(self.owner).set(relay.waiting())
             sent = relay.drain()
             if sent:
-                telemetry.PUBLISHED.labels(self.owner).inc(sent)
+                metrics.PUBLISHED.labels(self.owner).inc(sent)
             self.wake.wait(0.02)
             self.wake.clear()
         relay.drain()
@@ -116,6 +117,7 @@ class Service:
         deadline = monotonic() + JOB_SECONDS
         for thread in threads:
             thread.join(max(0.0, deadline - monotonic()))
+        tracing.finish(TELEMETRY_SECONDS)
 
     def _work(self, name: str, job: Job) -> None:
         try:

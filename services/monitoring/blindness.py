@@ -16,9 +16,10 @@ from casebus.envelope import Origin, Role
 from casebus.timebase import system_time
 from casebus.watermark import Reached, reached
 from casebus.work import Work
+from services.monitoring import metrics
 
 NAMESPACE = UUID("0f6f3a52-6f0e-5a0d-8a43-0c7b2f1f9b11")
-OPERATIONS = "operations"
+OPERATIONS, READER = "operations", "monitoring"
 
 log = telemetry.logger(__name__)
 
@@ -83,4 +84,4 @@ class BlindWatch:
 def tell_ages(now: datetime, known: Reached) -> None:
     """How far behind each owner is, in system time, for the metrics."""
     for owner, moment in known.owners.items():
-        telemetry.WATERMARK_AGE.labels(owner).set((now - moment).total_seconds())
+        metrics.WATERMARK_AGE.labels(owner, READER).set((now - moment).total_seconds())

@@ -5,19 +5,20 @@ takes cases that no other holds (SKIP LOCKED), and the key of a decision lets it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event as Signal
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from casebus import telemetry
+from casebus import telemetry, tracing
 from casebus.cause import Cause
 from casebus.codec import Codec
 from casebus.contracts.monitoring import AlertAutoCleared, AlertEscalated, AlertRaised, AlertResolved, FollowUpMadeUp, FollowUpMissed
 from casebus.envelope import Origin, Role
 from casebus.watermark import Reached, reached
+from services.monitoring import metrics
 from services.monitoring.copies import facts_of
 from services.monitoring.domain.alert import AlertState, raised
 from services.monitoring.domain.decision import Decision, decide
@@ -28,6 +29,8 @@ from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
 
 BATCH = 500
+MARKED = 20
+"""How many decisions of one turn get a span of their own in the trace of their cause: all but after an outage, when it would cost time."""
 _DUE = text("""
     SELECT w.reached, c.case_id
     FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
@@ -67,12 +70,13 @@ class ClockWorker:
             now_known = reached(connection)
             due = _due(connection, now_known)
             if due:
-                self._settle(connection, due)
+                with tracing.span("look at clocks", about={"continuum.cases": len(due)}) as running:
+                    self._settle(connection, due, running)
         if due:
             self.wake()
         return len(due)
 
-    def _settle(self, connection: Connection, due: dict[UUID, datetime]) -> None:
+    def _settle(self, connection: Connection, due: dict[UUID, datetime], running: tracing.Running) -> None:
         looks: dict[UUID, datetime | None] = {}
         decided: list[tuple[Decision, History, Policy]] = []
         for case_id, facts in facts_of(connection, self.codec, due).items():
@@ -82,7 +86,7 @@ class ClockWorker:
                 log.error("a case can't be judged", case_id=str(case_id), error=type(error).__name__)
                 found, looks[case_id] = [], due[case_id]
             decided.extend(found)
-        self._state(connection, decided)
+        self._state(connection, decided, running)
         order = sorted(looks)
         connection.execute(_LOOK_AGAIN, {"cases": order, "looks": [looks[case_id] for case_id in order]})
 
@@ -96,7 +100,7 @@ class ClockWorker:
         moments = [moment for moment in (look, later) if moment is not None]
         return [(one, history, policy) for one in decisions], min(moments, default=None)
 
-    def _state(self, connection: Connection, decided: list[tuple[Decision, History, Policy]]) -> None:
+    def _state(self, connection: Connection, decided: list[tuple[Decision, History, Policy]], running: tracing.Running) -> None:
         """Make the decisions that were not made before."""
         if not decided:
             return
@@ -104,11 +108,15 @@ class ClockWorker:
         new = work.undecided(one.id for one, _, _ in decided)
         fresh = [(one, history, policy) for one, history, policy in decided if one.id in new]
         work.load({subject for one, _, _ in fresh for subject in _touches(one)})
-        for one, history, policy in fresh:
+        running.tell({"continuum.decisions": len(fresh)})
+        running.link(one.because.envelope.traceparent for one, _, _ in tracing.some(fresh))
+        for number, (one, history, policy) in enumerate(fresh):
             work.cause = _cause(one, policy)
             if _apply(one, history, policy, work):
+                if number < MARKED:
+                    work.cause = replace(work.cause, traceparent=_mark(one))
                 work.emit(one.event)
-                telemetry.ALERTS.labels(getattr(one.event, "rule", "FOLLOW_UP"), type(one.event).__name__).inc()
+                metrics.DECISIONS.labels(_rule(one), type(one.event).__name__).inc()
         work.save()
 
 
@@ -154,6 +162,24 @@ def _mark_follow_up(event: FollowUpMissed | FollowUpMadeUp, work: Work) -> None:
         work.follow_ups.put(found.missed(event.missed_at) if isinstance(event, FollowUpMissed) else found.made_up(event.made_up_at))
 
 
+def _rule(decision: Decision) -> str:
+    """Of what the decision is, for the metrics: its rule, or a follow-up."""
+    return getattr(decision.event, "rule", "FOLLOW_UP")
+
+
+def _mark(decision: Decision) -> str | None:
+    """The decision in the trace of what it follows from, so that who opens the request's trace sees the alert."""
+    event, parent = decision.event, decision.because.envelope.traceparent
+    about: tracing.About = {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "create",
+        "messaging.destination.name": event.TOPIC,
+        "continuum.event.type": event.TYPE,
+        "continuum.rule": _rule(decision),
+    }
+    return tracing.mark(f"decide {type(event).__name__}", kind=tracing.Kind.PRODUCER, parent=parent, about=about)
+
+
 def _cause(decision: Decision, policy: Policy) -> Cause:
     """The worker's own act, because of a fact; of imported history, part of that import at the time it had."""
     because = decision.because.envelope
@@ -169,4 +195,5 @@ def _cause(decision: Decision, policy: Policy) -> Cause:
         correlation_id=because.correlation_id,
         causation_id=because.event_id,
         policy_version=policy.stamp,
+        traceparent=because.traceparent,
     )

@@ -12,7 +12,7 @@ from faust.auth import Credentials
 from faust.web import Request, Response, View
 from prometheus_client import generate_latest
 
-from casebus import telemetry
+from casebus import metrics, telemetry
 from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.schemas import LockedIds
@@ -46,7 +46,7 @@ class Stream:
         except Exception as error:  # noqa: BLE001  # one record costs itself, whatever is wrong with it
             self._refuse(message, error)
         else:
-            telemetry.EVENTS.labels(APP, "applied" if applied else "passed").inc()
+            metrics.EVENTS.labels(APP, "applied" if applied else "passed").inc()
 
     async def recovered(self) -> None:
         """The table is as the changelog says."""
@@ -60,7 +60,7 @@ class Stream:
 
     def _refuse(self, message: Any, error: Exception) -> None:
         self.errors += 1
-        telemetry.EVENTS.labels(APP, "error").inc()
+        metrics.EVENTS.labels(APP, "error").inc()
         if self.errors & (self.errors - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a flood of rubbish is not a flood of lines
             place = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
             log.warning("record passed over", error=type(error).__name__, errors=self.errors, **place)

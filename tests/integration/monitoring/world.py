@@ -1,7 +1,7 @@
 """Monitoring with a real database and no Kafka: the four logs are lists, the relay is a function, and time goes where the test says."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -71,6 +71,8 @@ class World:
         self.worker = ClockWorker(engine=self.engine, codec=self.codec, policies=self.policies, wake=lambda: None, tick=0.01)
         self.logs: dict[str, list[list[Record]]] = {topic.name: [[] for _ in range(PARTITIONS)] for topic in case_topics(read_topics())}
         self._seqs: dict[tuple[str, UUID], int] = {}
+        self.asked: str | None = None
+        """The trace context of what other services tell."""
         self.prepare()
         self.step(day(-1))
 
@@ -93,7 +95,8 @@ class World:
         """An event of another service, as it lies in its log."""
         place = event.TOPIC, event.subject
         self._seqs[place] = self._seqs.get(place, 0) + 1
-        return self._append(event.TOPIC, event.subject, to_headers(_envelope(event, at, how, self._seqs[place])), self.codec.encode(event))
+        envelope = replace(_envelope(event, at, how, self._seqs[place]), traceparent=self.asked)
+        return self._append(event.TOPIC, event.subject, to_headers(envelope), self.codec.encode(event))
 
     def _append(self, topic: str, case: UUID, headers: Sequence[tuple[str, str | bytes | None]], value: bytes) -> Record:
         part = case.int % PARTITIONS
