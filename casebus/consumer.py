@@ -5,9 +5,10 @@ says so, and looks again every few seconds whether a person has mended it: nothi
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event as Signal
+from threading import Thread
 from time import monotonic
 
 from sqlalchemy import Engine
@@ -18,9 +19,9 @@ from casebus.database import unavailable
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
 from casebus.inbox import begin_at, enter_generation, places
 from casebus.kafka import Partition, Reader, Record, bounds, newest_generation
-from casebus.track import Tally, Track
+from casebus.track import Parsed, Tally, Track
 
-BATCH = 500
+BATCH = 1000
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 TRIES = 60
 """How often one record is tried before the track stops: about five minutes."""
@@ -33,6 +34,34 @@ HOLES = 3
 log = telemetry.logger(__name__)
 
 
+class _UnderWay(Thread):
+    """A batch on its way into the database: a full one in a thread of its own, while the next is read.
+
+    One that hangs doesn't hold the process at its end.
+    """
+
+    def __init__(self, apply: Callable[[Sequence[Parsed]], Tally], batch: Sequence[Parsed]) -> None:
+        super().__init__(name="batch", daemon=True)
+        self._work, self.batch = apply, batch
+        self._tally: Tally | None = None
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._tally = self._work(self.batch)
+        except Exception as error:  # noqa: BLE001  # whoever waits for the batch gets it
+            self._error = error
+
+    def result(self) -> Tally:
+        """Waits until it is there; raises what it ended with."""
+        if self.is_alive():
+            self.join()
+        if self._error is not None:
+            raise self._error
+        assert self._tally is not None  # it ended with the one or the other
+        return self._tally
+
+
 class Consumer:
     """Runs one track until `stop` is set. `stopped_because` says what a person has to mend, for /readyz; None while all is well."""
 
@@ -41,6 +70,7 @@ class Consumer:
         self._schema = track.schema
         self._holes: Counter[str] = Counter()
         self._looked = 0.0
+        self._under_way: _UnderWay | None = None
         self.stopped_because: str | None = None
 
     def run(self, stop: Signal) -> None:
@@ -86,6 +116,7 @@ class Consumer:
         with self._engine.begin() as connection:
             self._track.prepare(connection)
         self._holes.clear()
+        self._under_way = None
         reader = Reader(self._cluster, self._track.group, sorted(self._track.topics), self._place)
         try:
             while not stop.is_set():
@@ -108,26 +139,45 @@ class Consumer:
         return {partition: known[partition][0] for partition in partitions}
 
     def _turn(self, reader: Reader, stop: Signal) -> None:
-        batch = reader.batch(BATCH, 0.2)
+        """Read the next batch, also while a full one before it is on its way; then apply it."""
+        batch = [self._track.parse(record) for record in reader.batch(BATCH, 0 if self._under_way else 0.2)]
+        if not self._arrived(reader, stop):
+            return None  # the reader went back: what was read ahead comes again
         if not batch:
             return self._look(reader)
-        try:
-            with self._traced(batch):
-                self._count(self._track.apply(self._engine, batch))
-        except BeginAgain as error:
-            self._begin_again(reader, error)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is tried again record by record
-            log.warning("batch failed, going one by one", track=self._track.group, error=type(error).__name__, records=len(batch))
-            self._one_by_one(reader, batch, stop)
+        self._under_way = _UnderWay(self._apply, batch)
+        if len(batch) == BATCH:
+            return self._under_way.start()
+        self._under_way.run()
+        self._arrived(reader, stop)
         return None
 
+    def _apply(self, batch: Sequence[Parsed]) -> Tally:
+        with self._traced(batch):
+            return self._track.apply_parsed(self._engine, batch)
+
+    def _arrived(self, reader: Reader, stop: Signal) -> bool:
+        """See the batch that is under way through; whether the reader stands where it stood."""
+        if self._under_way is None:
+            return True
+        before, self._under_way = self._under_way, None
+        try:
+            self._count(before.result())
+        except BeginAgain as error:
+            self._begin_again(reader, error)
+            return False
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is tried again record by record
+            log.warning("batch failed, going one by one", track=self._track.group, error=type(error).__name__, records=len(before.batch))
+            return self._one_by_one(reader, [parsed.record for parsed in before.batch], stop)
+        return True
+
     @contextmanager
-    def _traced(self, batch: Sequence[Record]) -> Iterator[None]:
+    def _traced(self, batch: Sequence[Parsed]) -> Iterator[None]:
         """A span for the batch, that links to what made its records."""
         group = self._track.group
         with tracing.span(f"process {group}", kind=tracing.Kind.CONSUMER, about=tracing.of_batch("process", len(batch))) as running:
             running.tell({"messaging.consumer.group.name": group})
-            running.link(tracing.carried(record.headers) for record in tracing.some(batch))
+            running.link(tracing.carried(parsed.record.headers) for parsed in tracing.some(batch))
             yield
 
     def _look(self, reader: Reader) -> None:
@@ -151,14 +201,17 @@ class Consumer:
             raise LogBroken(f"{why}: the log has a hole there. Run `continuum reseed` at its owner")
         reader.seek(self._place(list(reader.next)))
 
-    def _one_by_one(self, reader: Reader, batch: Sequence[Record], stop: Signal) -> None:
+    def _one_by_one(self, reader: Reader, batch: Sequence[Record], stop: Signal) -> bool:
+        """Whether all of them are through, and the reader stands where it stood."""
         try:
             for record in batch:
                 self._until_applied(record, stop)
                 if stop.is_set():
-                    return
+                    return False
         except BeginAgain as error:
             self._begin_again(reader, error)
+            return False
+        return True
 
     def _until_applied(self, record: Record, stop: Signal) -> None:
         """Try the record in place. A database that is away doesn't count as a try."""

@@ -1,6 +1,7 @@
 """A service's database: the engine, the bus's tables, and what a failed connection means."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,8 +29,12 @@ class PlainLists(ListDumper):
 
     def dump(self, obj: list[Any]) -> Buffer | None:
         kinds = set(map(type, obj))
-        if kinds and kinds <= {UUID, int}:
+        if kinds == {UUID}:
+            return ("{" + ",".join([f"{each.int:032x}" for each in obj]) + "}").encode()
+        if kinds == {int}:
             return ("{" + ",".join(map(str, obj)) + "}").encode()
+        if kinds == {datetime}:
+            return ('{"' + '","'.join(map(str, obj)) + '"}').encode()
         if kinds == {bytes}:
             return ('{"\\\\x' + '","\\\\x'.join(map(bytes.hex, obj)) + '"}').encode()
         if kinds == {str} and (joined := "\0".join(obj)).count("\0") == len(obj) - 1:  # no text of PostgreSQL holds a NUL

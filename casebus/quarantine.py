@@ -94,7 +94,7 @@ def discard(engine: Engine, track: "Track", entry: int, because: str) -> "Tally"
     with engine.begin() as connection:
         parsed = track.parse(_held(connection, track, entry))
         _settle(connection, track.schema, entry, "DISCARDED", because)
-        return track.handle(connection, [parsed] if parsed.envelope else [])
+        return track.handle(connection, [parsed] if parsed.heading else [])
 
 
 def _held(connection: Connection, track: "Track", entry: int) -> Record:

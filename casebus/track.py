@@ -4,7 +4,7 @@ A service has two. COPIES keep what it needs of others (schema `copy`, dropped a
 `own`, run once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats no act.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from casebus import quarantine
-from casebus.cause import of_event
 from casebus.codec import Codec, Undecodable
-from casebus.envelope import Envelope, InvalidEnvelope, from_headers
+from casebus.envelope import InvalidEnvelope
 from casebus.errors import InvalidEvent
 from casebus.event import Event
+from casebus.heading import Heading, read_heading
 from casebus.inbox import GREATEST, LATEST, Positions, Seen
 from casebus.kafka import Record
 from casebus.work import Received, Work
@@ -26,23 +26,19 @@ W = TypeVar("W", bound=Work)
 _SPACES = {"copy": 903, "own": 904}
 """The tracks' advisory locks: a lock of one never waits for one of the other."""
 _ONE_AT_A_TIME = text("""
-    SELECT pg_advisory_xact_lock(:space, bucket)
-    FROM (SELECT DISTINCT hashtext(id::text) & 63 AS bucket FROM unnest(CAST(:cases AS uuid[])) AS id ORDER BY 1) AS b""")
+    SELECT pg_advisory_xact_lock(:space, part) FROM unnest(CAST(:partitions AS int[])) WITH ORDINALITY AS p (part, n) ORDER BY n""")
 Handler = Callable[[Any, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A record that was read: an envelope, its event (None where nobody here handles the type), or the reason why not."""
+    """A record that was read: its heading, its event (None where nobody here handles the type), or the reason why not."""
 
     record: Record
-    envelope: Envelope | None = None
+    heading: Heading | None = None
     event: Event | None = None
     fault: str | None = None
-
-    @property
-    def key(self) -> tuple[str, UUID] | None:
-        return (self.record.topic, self.envelope.subject) if self.envelope else None
+    key: tuple[str, UUID] | None = None
 
 
 @dataclass(slots=True)
@@ -92,27 +88,31 @@ class Track:
     def parse(self, record: Record) -> Parsed:
         """Read headers and value. A type nobody here handles is passed over unread, but counted in its case's sequence."""
         try:
-            envelope = from_headers(record.headers, topic=record.topic, key=record.key)
+            heading = read_heading(record.headers, topic=record.topic, key=record.key)
         except InvalidEnvelope as error:
             return Parsed(record, fault=str(error))
-        if max(envelope.case_seq, envelope.generation) > GREATEST or max(envelope.occurred_at, envelope.recorded_at) > LATEST:
+        if max(heading.case_seq, heading.generation) > GREATEST or max(heading.occurred_at, heading.recorded_at) > LATEST:
             return Parsed(record, fault="its headers name a number or a time beyond all that we keep")
-        if envelope.type not in self._handled:
-            return Parsed(record, envelope)
-        try:
-            event = self.codec.decode(record.value or b"")
-        except Undecodable as error:
-            return Parsed(record, envelope, fault=str(error))
-        if envelope.type != event.TYPE or event.subject != envelope.subject or record.topic != event.TOPIC:
-            return Parsed(record, envelope, fault="the value is not what its headers, key and topic say")
-        return Parsed(record, envelope, event)
+        event, fault = None, None
+        if heading.type in self._handled:
+            try:
+                event = self.codec.decode(record.value)
+            except Undecodable as error:
+                fault = str(error)
+            else:
+                if heading.type != event.TYPE or event.subject != heading.subject or record.topic != event.TOPIC:
+                    event, fault = None, "the value is not what its headers, key and topic say"
+        return Parsed(record, heading, event, fault, (record.topic, heading.subject))
 
     def apply(self, engine: Engine, records: Sequence[Record]) -> Tally:
         """One transaction: positions, inbox, the handlers' changes and events, or nothing at all."""
-        parsed = [self.parse(record) for record in records]
+        return self.apply_parsed(engine, [self.parse(record) for record in records])
+
+    def apply_parsed(self, engine: Engine, parsed: Sequence[Parsed]) -> Tally:
+        """The same, of records that were read before."""
         with engine.begin() as connection:
-            positions = Positions.lock(connection, self.schema, [(p.record.topic, p.record.partition) for p in parsed])
-            fresh = [p for p in parsed if positions.reads(p.record, p.envelope.generation if p.envelope else None)]
+            positions = Positions.lock(connection, self.schema, {(p.record.topic, p.record.partition) for p in parsed})
+            fresh = [p for p in parsed if positions.reads(p.record, p.heading.generation if p.heading else None)]
             tally = self.handle(connection, fresh)
             positions.save()
         return tally
@@ -122,51 +122,52 @@ class Track:
         tally = Tally()
         if not parsed:
             return tally
-        self._hold(connection, [p.key[1] for p in parsed if p.key is not None])
-        seen = Seen.load(connection, self.schema, [p.key for p in parsed if p.key is not None])
+        keys = {p.key for p in parsed if p.key is not None}
+        cases = {subject for _, subject in keys}
+        self._hold(connection, {p.record.partition for p in parsed})
+        seen = Seen.load(connection, self.schema, keys)
         work = self.make_work(connection)
-        work.load({p.envelope.subject for p in parsed if p.envelope is not None})
+        work.load(cases)
         for each in parsed:
             self._settle(connection, each, seen, work, tally)
         work.save()
         seen.save()
         return tally
 
-    def _hold(self, connection: Connection, cases: Sequence[UUID]) -> None:
-        """Topics of one case may be read by different workers: each case is one worker's until its transaction ends. Locked in order."""
-        connection.execute(_ONE_AT_A_TIME, {"space": _SPACES[self.schema], "cases": cases})
+    def _hold(self, connection: Connection, partitions: Iterable[int]) -> None:
+        """A case has the same partition in every topic, and different workers may read those: one at a time. Locked in order."""
+        connection.execute(_ONE_AT_A_TIME, {"space": _SPACES[self.schema], "partitions": sorted(partitions)})
 
     def _settle(self, connection: Connection, first: Parsed, seen: Seen, work: Work, tally: Tally) -> None:
         """One record, and then every parked one that it lets follow."""
         each: Parsed | None = first
         while each is not None:
-            envelope, key = each.envelope, each.key
-            if envelope is None or key is None:
+            heading, key = each.heading, each.key
+            if heading is None or key is None:
                 return self._refuse(connection, each, each.fault or "no envelope", tally)
-            if seen.is_old(key, envelope.case_seq):
+            if seen.is_old(key, heading.case_seq):
                 tally.duplicates += 1
                 return None
-            if not seen.is_next(key, envelope.case_seq):
-                seen.park(key, envelope.case_seq, each.record)
+            if not seen.is_next(key, heading.case_seq):
+                seen.park(key, heading.case_seq, each.record)
                 tally.parked += 1
                 return None
-            if seen.is_given_up(key, envelope.case_seq):
+            if seen.is_given_up(key, heading.case_seq):
                 tally.discarded += 1
             elif fault := each.fault or self._run(each, work):
                 return self._refuse(connection, each, fault, tally)
             else:
                 tally.applied += 1
-            following = seen.applied(key, envelope.case_seq)
+            following = seen.applied(key, heading.case_seq)
             each = self.parse(following) if following else None
         return None
 
     def _run(self, each: Parsed, work: Work) -> str | None:
         """Call the handler, if there is one. Returns why the event is invalid, with its changes taken back."""
-        if each.envelope is None or each.event is None:
+        if each.heading is None or each.event is None:
             return None
         handler = self.handlers[type(each.event)]
-        work.received = Received(each.envelope, each.record.partition, each.record.value or b"")
-        work.cause = of_event(each.envelope, self.service)
+        work.receive(Received(each.heading, each.record, self.service))
         work.mark()
         try:
             handler(each.event, work)
@@ -176,8 +177,8 @@ class Track:
         return None
 
     def _refuse(self, connection: Connection, each: Parsed, reason: str, tally: Tally) -> None:
-        envelope = each.envelope
-        subject, seq, kind = (envelope.subject, envelope.case_seq, envelope.type) if envelope else (_subject(each.record), None, None)
+        heading = each.heading
+        subject, seq, kind = (heading.subject, heading.case_seq, heading.type) if heading else (_subject(each.record), None, None)
         quarantine.put(connection, self.schema, each.record, reason, subject, seq, kind)
         tally.quarantined += 1
         tally.reasons.append(reason)

@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 from casebus import outbox
 from casebus.access import Standing
 from casebus.aggregate import Aggregate
-from casebus.cause import Cause
+from casebus.cause import Cause, of_event
 from casebus.codec import Codec
 from casebus.envelope import Envelope
 from casebus.event import Event
+from casebus.heading import Heading
+from casebus.kafka import Record
 from casebus.shelf import Shelf
 from casebus.timebase import system_time
 
@@ -31,26 +33,30 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The event in hand as it came from the log."""
+    """The event in hand as it came from the log to a service."""
 
-    envelope: Envelope
-    partition: int
-    value: bytes
+    heading: Heading
+    record: Record
+    service: str
+
+    @property
+    def envelope(self) -> Envelope:
+        return self.heading.envelope
 
 
 class Work:
     """Each service's storage derives its own, with its shelves, and says how to load them.
 
-    `now` is the system time at the start; `cause` is set before each handler is called. A handler never commits and never touches Kafka.
+    `now` is the system time at the start; `cause` is why the handler is called. A handler never commits and never touches Kafka.
     """
 
-    cause: Cause
     received: Received
 
     def __init__(self, connection: Connection, codec: Codec) -> None:
         self.connection = connection
         self.now: datetime = system_time(connection)
         self._codec = codec
+        self._cause: Cause | None = None
         self._drafts: list[Draft] = []
         self._marked = 0
         self._shelves: list[Shelf[Aggregate]] = []
@@ -65,6 +71,21 @@ class Work:
         """From here on nothing is locked: for a request that changes nothing."""
         for each in self._shelves:
             each.unlock()
+
+    @property
+    def cause(self) -> Cause:
+        """A command's, as the desk says; else the event in hand."""
+        if self._cause is None:
+            self._cause = of_event(self.received.envelope, self.received.service)
+        return self._cause
+
+    @cause.setter
+    def cause(self, cause: Cause) -> None:
+        self._cause = cause
+
+    def receive(self, received: Received) -> None:
+        """The next event is in hand."""
+        self.received, self._cause = received, None
 
     def load(self, ids: Collection[UUID]) -> None:
         """Load what these ids (of cases, or of what the service owns) need, as sets."""

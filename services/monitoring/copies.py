@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from casebus.aggregate import Holds
 from casebus.codec import Codec
-from casebus.envelope import Envelope, Origin, from_headers, to_headers
+from casebus.envelope import Envelope, Origin, from_headers
 from casebus.inbox import pack, unpack
 from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
@@ -53,7 +53,7 @@ def save_facts(connection: Connection, received: list[Received]) -> None:
     """The facts of a batch, as one statement."""
     if not received:
         return
-    envelopes = [one.envelope for one in received]
+    headings = [one.heading for one in received]
     connection.execute(
         text(
             "INSERT INTO copy.fact (case_id, owner, case_seq, recorded_at, headers, value) SELECT * FROM"
@@ -61,12 +61,12 @@ def save_facts(connection: Connection, received: list[Received]) -> None:
             " CAST(:recorded AS timestamptz[]), CAST(:headers AS bytea[]), CAST(:values AS bytea[]))"
         ),
         {
-            "cases": [e.subject for e in envelopes],
-            "owners": [e.owner for e in envelopes],
-            "seqs": [e.case_seq for e in envelopes],
-            "recorded": [e.recorded_at for e in envelopes],
-            "headers": [pack([(n, v) for n, v in to_headers(e) if isinstance(v, bytes)]) for e in envelopes],
-            "values": [one.value for one in received],
+            "cases": [h.subject for h in headings],
+            "owners": [h.type.partition(".")[0] for h in headings],
+            "seqs": [h.case_seq for h in headings],
+            "recorded": [h.recorded_at for h in headings],
+            "headers": [pack(one.record.headers) for one in received],
+            "values": [one.record.value for one in received],
         },
     )
 
@@ -78,9 +78,9 @@ def lower_looks(connection: Connection, received: list[Received], views: Holds[C
         envelope = one.envelope
         view = views.get(envelope.subject)
         waits = envelope.origin is Origin.IMPORT and view is not None and view.waits_for(envelope.import_id)
-        known = looks.get(envelope.subject, (one.partition, None))[1]
+        known = looks.get(envelope.subject, (one.record.partition, None))[1]
         moments = [m for m in (known, None if waits else envelope.recorded_at) if m is not None]
-        looks[envelope.subject] = (one.partition, min(moments, default=None))
+        looks[envelope.subject] = (one.record.partition, min(moments, default=None))
     order = sorted(looks)
     connection.execute(
         text(

@@ -1,5 +1,6 @@
 """The envelope travels in headers; what comes from outside is refused by name, never by value."""
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebus.envelope import Envelope, InvalidEnvelope, Origin, RawHeaders, Role, from_headers, to_headers
+from casebus.envelope import Envelope, InvalidEnvelope, Origin, RawHeaders, Role, to_headers
+from casebus.envelope import from_headers as one_by_one
+from casebus.heading import read_heading
 
 CASE = UUID("8e55b0a8-9072-5635-ae6b-7bde7d539d83")
 EVENT = UUID("0190a2b4-7d1e-7c3a-9c55-2f0d8f6b1a11")
@@ -45,6 +48,21 @@ FULL = replace(
     corrects=EVENT,
     traceparent=TRACE,
 )
+
+
+def from_headers(headers: RawHeaders, *, topic: str, key: bytes | None) -> Envelope:
+    """The envelope, read both ways: one by one, and by its heading. They give the same, or refuse the same."""
+    try:
+        quick = read_heading(headers, topic=topic, key=key)
+    except InvalidEnvelope as refused:
+        with pytest.raises(InvalidEnvelope, match=f"^{re.escape(str(refused))}$"):
+            one_by_one(headers, topic=topic, key=key)
+        raise
+    whole = one_by_one(headers, topic=topic, key=key)
+    assert quick.envelope == whole
+    assert (quick.type, quick.subject, quick.case_seq, quick.generation) == (whole.type, whole.subject, whole.case_seq, whole.generation)
+    assert (quick.occurred_at, quick.recorded_at) == (whole.occurred_at, whole.recorded_at)
+    return whole
 
 
 def changed(name: str, value: bytes | None) -> RawHeaders:
@@ -144,8 +162,8 @@ def test_a_doubled_header_is_named(header: str) -> None:
         from_headers([*headers, (header, dict(headers)[header])], topic=TOPIC, key=KEY)
 
 
-@pytest.mark.parametrize("headers", [None, [], [("ce_id", None)]])
-def test_a_record_without_headers_is_no_event(headers: RawHeaders | None) -> None:
+@pytest.mark.parametrize("headers", [[], [("ce_id", None)]])
+def test_a_record_without_headers_is_no_event(headers: RawHeaders) -> None:
     with pytest.raises(InvalidEnvelope):
         from_headers(headers, topic=TOPIC, key=KEY)
 
