@@ -1,11 +1,12 @@
 # What one does with this repository. It needs Python 3.11 or newer with its venv module, and nothing else.
 BIN := .venv/bin
 SETUP := .venv/made-from-the-locks
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate pyproject.toml
 LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test format events kafka screenshot faults
+.PHONY: help setup demo check lint types contracts test format events kafka screenshot faults locks image
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,13 @@ events: $(SETUP) ## Write the Python classes and the docs of the events from the
 
 kafka: $(SETUP) ## Run a Kafka broker in the foreground
 	@$(BIN)/python -m continuum.local
+
+locks: $(SETUP) ## Write the lock files from pyproject.toml: of everything, and of what the image needs
+	$(LOCK) --extra local --extra dev -o requirements.lock
+	$(LOCK) --constraint requirements.lock -o requirements-run.lock
+
+image: ## Build the image of the services (BASE= names another base, IMAGE= another name, BUILD= options of docker build)
+	docker build $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD) -f deploy/Dockerfile -t $(or $(IMAGE),continuum) .
 
 screenshot: $(SETUP) ## Take pictures of the board of the demo that runs (docs/board-*.png)
 	@$(BIN)/python -m tools.screenshot

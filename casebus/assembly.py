@@ -113,7 +113,7 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
         [blueprint.reading(desk), command_routes(desk)] if "api" in chosen else [],
     )
     jobs = {name: job for group in chosen.values() for name, job in group.items()}
-    return Service(name=blueprint.name, app=app, port=settings.port, jobs=jobs, faults=faults)
+    return Service(name=blueprint.name, app=app, host=settings.host, port=settings.port, jobs=jobs, faults=faults)
 
 
 def run(design: Callable[[S], Blueprint], settings_of: type[S]) -> None:

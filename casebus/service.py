@@ -93,6 +93,7 @@ class Service:
     name: str
     app: FastAPI
     port: int
+    host: str = "127.0.0.1"
     jobs: Mapping[str, Job]
     faults: list[str] = field(default_factory=list)
     _stop: Signal = field(default_factory=Signal)
@@ -100,7 +101,7 @@ class Service:
     def run(self) -> None:
         """Until SIGTERM or SIGINT; then everything ends within 5 s, with nothing lost: what is not sent waits in the outbox."""
         config = uvicorn.Config(
-            self.app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=API_SECONDS, access_log=False
+            self.app, host=self.host, port=self.port, log_config=None, timeout_graceful_shutdown=API_SECONDS, access_log=False
         )
         server = uvicorn.Server(config)
 

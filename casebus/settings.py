@@ -21,11 +21,12 @@ class MissingSetting(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceSettings:
-    """`database_url` is that of the service's own role; `public_key` the PEM of whoever issues tokens."""
+    """`database_url` is that of the service's own role; `host` the address to listen on; `public_key` the PEM of whoever issues tokens."""
 
     production: bool
     kafka: Cluster
     database_url: str
+    host: str
     port: int
     public_key: str
     watermark_seconds: float
@@ -43,6 +44,7 @@ def common() -> dict[str, Any]:
         "production": read("CONTINUUM_ENV", ENVIRONMENTS.index, "development") == ENVIRONMENTS.index("production"),
         "kafka": read_cluster(),
         "database_url": needed("DATABASE_URL"),
+        "host": host(),
         "port": read("CONTINUUM_PORT", int),
         "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", _public_key),
         "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "1"),
@@ -73,6 +75,11 @@ def _readable(path: str) -> Path:
         return Path(path)
 
 
+def host() -> str:
+    """The address to listen on: this machine alone, unless a container or a pod is to be reached from outside."""
+    return os.environ.get("CONTINUUM_HOST") or "127.0.0.1"
+
+
 def _public_key(path: str) -> str:
     key = Path(path).read_text()
     load_pem_public_key(key.encode())
@@ -81,16 +88,27 @@ def _public_key(path: str) -> str:
 
 def read(name: str, turn: Callable[[str], T], otherwise: str | None = None) -> T:
     """The variable's value, turned into what is needed. Raises MissingSetting where it is not set or can't be turned."""
-    value = os.environ.get(name) or otherwise or needed(name)
+    value = given(name) or otherwise or needed(name)
     try:
         return turn(value)
     except (ValueError, OSError, UnsupportedAlgorithm) as error:
         raise MissingSetting(f"{name} can't be used: docs/runbook.md says what it holds") from error
 
 
+def given(name: str) -> str | None:
+    """The variable's value, or what the file holds that NAME_FILE names: secrets are mounted. None where neither is set."""
+    path = os.environ.get(f"{name}_FILE")
+    if not path or os.environ.get(name):
+        return os.environ.get(name)
+    try:
+        return Path(path).read_text().strip()
+    except (ValueError, OSError) as error:
+        raise MissingSetting(f"{name}_FILE can't be read: docs/runbook.md says what it holds") from error
+
+
 def needed(name: str) -> str:
     """Raises MissingSetting when the variable is not set."""
-    value = os.environ.get(name)
+    value = given(name)
     if not value:
         raise MissingSetting(f"set {name} (docs/runbook.md lists the settings)")
     return value

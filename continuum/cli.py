@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from psycopg import OperationalError
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,7 +17,7 @@ from casebus.envelope import Role
 from casebus.kafka import BrokerFailure
 from casebus.schema_checks import check as check_schemas
 from casebus.settings import MissingSetting
-from continuum import operations
+from continuum import databases, operations
 from continuum.batches import BatchFailed
 from continuum.figures import NotSettled
 from continuum.local.process import LocalFailure, ended_by_signals
@@ -45,7 +46,7 @@ def clear_failures() -> Iterator[None]:
     except (BatchFailed, NotSettled, MissingSetting) as failure:
         typer.echo(f"continuum: {failure}", err=True)
         raise typer.Exit(1) from None
-    except (OSError, SQLAlchemyError, BrokerFailure) as failure:
+    except (OSError, SQLAlchemyError, OperationalError, BrokerFailure) as failure:
         typer.echo(f"continuum: {_in_one_line(failure)}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -150,6 +151,8 @@ def _operation(run: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+app.command("provision")(_operation(databases.provision_service))
+app.command("migrate")(_operation(databases.migrate_service))
 app.command("reseed")(_operation(operations.reseed_service))
 app.command("rebuild")(_operation(operations.rebuild_service))
 quarantine.command("list")(_operation(operations.list_quarantine))

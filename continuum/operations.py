@@ -19,6 +19,7 @@ from casebus.kafka import Log
 from casebus.rebuild import rebuild
 from casebus.relay import RelayRuns, reseed
 from casebus.schemas import LockedIds
+from casebus.settings import given
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from casebus.track import Track
@@ -47,11 +48,11 @@ def blueprint_of(service: str) -> Blueprint:
 @contextmanager
 def database_of(service: str) -> Iterator[Engine]:
     """The service's database as its owner: DATABASE_URL, else that of the local run."""
-    given = os.environ.get("DATABASE_URL")
-    if given is None:
+    url = given("DATABASE_URL")
+    if url is None:
         databases = last_run(home_folder())["databases"]
-        given = databases[service] if isinstance(databases, Mapping) else ""
-    engine = create_engine(given, poolclass=NullPool)
+        url = databases[service] if isinstance(databases, Mapping) else ""
+    engine = create_engine(url, poolclass=NullPool)
     try:
         yield engine
     finally:

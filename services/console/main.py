@@ -82,11 +82,11 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> Server:
-    """The server on loopback, ready to run."""
+    """The server, ready to run."""
     app, feed = build(settings)
     config = uvicorn.Config(
         app,
-        host=LOOPBACK,
+        host=settings.host,
         port=settings.port,
         access_log=False,
         server_header=False,

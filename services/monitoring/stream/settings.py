@@ -4,17 +4,18 @@ from dataclasses import dataclass
 from typing import Self
 
 from casebus.cluster import Cluster
-from casebus.settings import needed, read_cluster
+from casebus.settings import host, needed, read_cluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamSettings:
-    """The Kafka cluster, and the port of the web server on 127.0.0.1."""
+    """The Kafka cluster, and where the web server listens."""
 
     kafka: Cluster
+    host: str
     port: int
 
     @classmethod
     def from_environment(cls) -> Self:
         """Raises MissingSetting."""
-        return cls(kafka=read_cluster(), port=int(needed("CONTINUUM_PORT")))
+        return cls(kafka=read_cluster(), host=host(), port=int(needed("CONTINUUM_PORT")))

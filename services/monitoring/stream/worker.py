@@ -135,7 +135,7 @@ def _configuration(settings: StreamSettings, partitions: int) -> dict[str, Any]:
         "topic_disable_leader": True,
         "topic_partitions": partitions,
         "stream_wait_empty": False,
-        "web_bind": "127.0.0.1",
+        "web_bind": settings.host,
         "web_host": "127.0.0.1",
         "web_port": settings.port,
         "web_router_enabled": False,

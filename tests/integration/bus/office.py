@@ -85,6 +85,7 @@ def office(server: str, name: str) -> Iterator[Office]:
         production=False,
         kafka=Cluster("127.0.0.1:1"),
         database_url=url,
+        host="127.0.0.1",
         port=0,
         public_key=public.decode(),
         watermark_seconds=1,

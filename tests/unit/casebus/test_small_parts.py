@@ -219,6 +219,24 @@ def test_a_setting_that_cannot_be_used_is_named(settings: pytest.MonkeyPatch, na
         ServiceSettings.from_environment()
 
 
+def test_a_secret_may_come_from_a_file(settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql+psycopg://intake@d/intake\n")
+    settings.setenv("DATABASE_URL_FILE", "url")
+    assert ServiceSettings.from_environment().database_url == "d"
+    settings.delenv("DATABASE_URL")
+    assert ServiceSettings.from_environment().database_url == "postgresql+psycopg://intake@d/intake"
+    settings.setenv("DATABASE_URL_FILE", "nowhere")
+    with pytest.raises(MissingSetting, match="DATABASE_URL_FILE"):
+        ServiceSettings.from_environment()
+
+
+def test_it_listens_on_this_machine_alone_until_told(settings: pytest.MonkeyPatch) -> None:
+    settings.delenv("CONTINUUM_HOST", raising=False)
+    assert ServiceSettings.from_environment().host == "127.0.0.1"
+    settings.setenv("CONTINUUM_HOST", "0.0.0.0")
+    assert ServiceSettings.from_environment().host == "0.0.0.0"
+
+
 def test_a_time_without_its_zone_is_no_time() -> None:
     with pytest.raises(ValidationError):
         OnBehalf(agency="a-b", origin=Origin.OFFLINE, occurred_at=datetime(2026, 1, 5, 9))  # noqa: DTZ001  # the point of it

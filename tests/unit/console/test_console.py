@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,14 +24,15 @@ def settings(tmp_path: Path) -> Settings:
         monitoring_url="http://127.0.0.1:9",
         stream_url=None,
         token_file=tmp_path / "token",
+        host="127.0.0.1",
         port=8400,
         poll_seconds=0.1,
         time_zone=ZoneInfo("Europe/London"),
     )
 
 
-def test_it_listens_on_loopback_alone(settings: Settings) -> None:
-    assert main.serve(settings).config.host == "127.0.0.1"
+def test_it_listens_where_it_is_told(settings: Settings) -> None:
+    assert main.serve(replace(settings, host="0.0.0.0")).config.host == "0.0.0.0"
 
 
 def test_every_answer_forbids_what_is_not_its_own(settings: Settings) -> None:

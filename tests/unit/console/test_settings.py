@@ -11,7 +11,7 @@ ENOUGH = {"CONTINUUM_MONITORING_URL": "http://127.0.0.1:8404", "CONTINUUM_TOKEN_
 
 def test_little_is_required_and_the_rest_has_defaults() -> None:
     settings = Settings.read(ENOUGH)
-    assert (settings.port, settings.poll_seconds, settings.stream_url) == (8400, 0.5, None)
+    assert (settings.host, settings.port, settings.poll_seconds, settings.stream_url) == ("127.0.0.1", 8400, 0.5, None)
     assert settings.time_zone == ZoneInfo("Europe/London")
 
 

@@ -185,7 +185,7 @@ def test_what_is_of_no_concern_moves_time_on_and_is_not_read() -> None:
 def test_nothing_in_the_environment_opens_the_web_server_or_renames_the_changelog(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"WEB_BIND": "0.0.0.0", "WEB_PORT": "1", "APP_VERSION": "9", "BROKER_URL": "kafka://elsewhere"}.items():
         monkeypatch.setenv(name, value)
-    app = make_app(StreamSettings(kafka=Cluster("127.0.0.1:9, 127.0.0.1:10"), port=8405))
+    app = make_app(StreamSettings(kafka=Cluster("127.0.0.1:9, 127.0.0.1:10"), host="127.0.0.1", port=8405))
     assert (app.conf.web_bind, app.conf.web_port) == ("127.0.0.1", 8405)
     assert [str(broker) for broker in app.conf.broker] == ["kafka://127.0.0.1:9", "kafka://127.0.0.1:10"]
     assert [table.changelog_topic_name for table in app.tables.values()] == [CHANGELOG]
