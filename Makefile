@@ -6,7 +6,7 @@ LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test format events kafka screenshot faults locks image
+.PHONY: help setup demo check lint types contracts test format events metrics kafka screenshot faults locks image
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ format: $(SETUP) ## Format, and mend what ruff can mend
 
 events: $(SETUP) ## Write the Python classes and the docs of the events from their schemas
 	$(BIN)/python -m tools.events
+
+metrics: $(SETUP) ## Write docs/metrics.md from the metrics that the code declares
+	$(BIN)/python -m tools.metrics
 
 kafka: $(SETUP) ## Run a Kafka broker in the foreground
 	@$(BIN)/python -m continuum.local

@@ -15,8 +15,10 @@ from casebus.codec import Codec
 from casebus.consumer import Consumer
 from casebus.desk import Desk, Spec
 from casebus.event import Event
+from casebus.gauges import Gauges
 from casebus.http import build_app, command_routes
 from casebus.identity import Verifier
+from casebus.kafka import Ends
 from casebus.schemas import LockedIds
 from casebus.service import Job, RelayLoop, Service, bus_faults
 from casebus.settings import MissingSetting, ServiceSettings
@@ -53,6 +55,8 @@ class Blueprint:
     make_copies: Callable[[Connection, Codec], Work] | None = None
     """The Work of the copies, where it isn't that of the rest."""
     jobs: Callable[[Parts], Mapping[str, Job]] = field(default=lambda _: {})
+    gauges: Callable[[Connection], None] = field(default=lambda _: None)
+    """Looks up the metrics that only this service has."""
 
     def topics(self) -> dict[str, Topic]:
         """The event topics that this service writes."""
@@ -112,7 +116,17 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
         lambda: bus_faults(engine, relay, consumers) + faults,
         [blueprint.reading(desk), command_routes(desk)] if "api" in chosen else [],
     )
-    jobs = {name: job for group in chosen.values() for name, job in group.items()}
+    gauges = Gauges(
+        engine=engine,
+        ends=Ends(settings.kafka),
+        owner=blueprint.name,
+        tracks=blueprint.tracks(codec),
+        stopped=lambda: (
+            {relay.name: bool(relay.stopped_because), "job": bool(faults)} | {each.name: bool(each.stopped_because) for each in consumers}
+        ),
+        more=blueprint.gauges,
+    )
+    jobs = {name: job for group in chosen.values() for name, job in group.items()} | {"gauges": gauges.run}
     return Service(name=blueprint.name, app=app, host=settings.host, port=settings.port, jobs=jobs, faults=faults)
 
 

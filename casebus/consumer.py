@@ -73,6 +73,10 @@ class Consumer:
         self._under_way: _UnderWay | None = None
         self.stopped_because: str | None = None
 
+    @property
+    def name(self) -> str:
+        return self._track.group
+
     def run(self, stop: Signal) -> None:
         """Returns when `stop` is set, and only then."""
         while not stop.is_set():

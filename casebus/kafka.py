@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave it out
 
 from casebus.cluster import Cluster
 from casebus.envelope import Headers, InvalidEnvelope, from_headers
@@ -20,6 +20,7 @@ from casebus.errors import OutOfReach
 SEND_SECONDS = 4.0
 """How long a batch may wait for its answers: less than the relay's session may idle (5 s), so a stuck broker never costs it its claim."""
 ASK_SECONDS = 10.0
+LOOK_SECONDS = 3.0
 _NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 """What a broker says of a topic that was made a moment ago."""
 
@@ -160,6 +161,35 @@ def newest_generation(cluster: Cluster, topic: str) -> int:
         except InvalidEnvelope:
             continue
     return max(found)
+
+
+class Ends:
+    """Asks, again and again, where topics end. It has no client until it is first asked."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._admin: AdminClient | None = None
+
+    def of(self, topics: Mapping[str, int]) -> dict[Partition, int]:
+        """The next offset of each partition of these topics, by their number of partitions; those that don't answer yet are left out.
+
+        Raises BrokerFailure.
+        """
+        common: dict[str, Any] = {**self._cluster.client(), "logger": _client_log}
+        self._admin = self._admin or AdminClient(common)
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # its stubs leave it out
+        wanted = {TopicPartition(topic, part): latest for topic, parts in topics.items() for part in range(parts)}
+        found: dict[Partition, int] = {}
+        for place, answer in (self._admin.list_offsets(wanted, request_timeout=LOOK_SECONDS) if wanted else {}).items():
+            try:
+                found[place.topic, place.partition] = answer.result().offset
+            except KafkaException as error:
+                if error.args[0].code() not in _NOT_YET:
+                    raise
+        return found
+
+    def close(self) -> None:
+        self._admin = None
 
 
 @contextmanager

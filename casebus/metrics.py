@@ -24,7 +24,7 @@ class Described:
 
 
 DECLARED: Final[list[Described]] = []
-_UNITS: Final = ("seconds", "bytes", "ratio")
+_UNITS: Final = ("seconds", "records", "connections")
 FAST: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bounds for what somebody waits for, in seconds."""
 
@@ -89,6 +89,58 @@ HTTP_IN_FLIGHT = gauge(
     "continuum_http_in_flight",
     "Requests to the API that are being answered now.",
     "Stays high: the database is slow, or callers wait.",
+)
+UNPUBLISHED = gauge(
+    "continuum_outbox_unpublished_records",
+    "Events that wait in the outbox. Above 10,000 by the distance of their numbers.",
+    "Rises: the relay doesn't keep up, or the broker is away.",
+    owner=_OWNER,
+)
+OLDEST = gauge(
+    "continuum_outbox_oldest_seconds",
+    "Age of the first event that waits in the outbox, in system time; 0 where none waits.",
+    "Above 2 minutes: others don't hear of what was answered.",
+    owner=_OWNER,
+)
+RELAY_WORKING = gauge(
+    "continuum_relay_working",
+    "1 where this process holds the relay of the database and is at work, 0 where it stands by or can't.",
+    "The greatest over the processes of a service is 1. 0 for longer than a restart: nobody sends.",
+    owner=_OWNER,
+)
+STOPPED = gauge(
+    "continuum_part_stopped",
+    "1 where a part of the process stopped until a person mends what /readyz says.",
+    "1: read /readyz.",
+    part="relay, job, or a track: planning.copies",
+)
+LAG = gauge(
+    "continuum_lag_records",
+    "Records between the track's place and the end of the partition. All processes of a service tell the same.",
+    "Rises and doesn't fall: the track stands still, or more comes than it can take.",
+    track=_TRACK,
+    topic="a topic of schemas/topics",
+    partition="its number",
+)
+PARKED = gauge(
+    "continuum_parked_records", "Records that wait for one that comes before them, up to 10,000.", "Stays above 0: a gap.", track=_TRACK
+)
+QUARANTINED = gauge(
+    "continuum_quarantined_records", "Records that can't be applied and that nobody has settled, up to 10,000.", "Above 0.", track=_TRACK
+)
+DATABASE_UP = gauge("continuum_database_up", "1 where the database answered the last look at these states, within 2 s.", "0.")
+BROKER_UP = gauge(
+    "continuum_broker_up", "1 where the broker answered the last look at the ends of the topics, within 3 s.", "0: commands go on."
+)
+LOOKED = gauge(
+    "continuum_looked_timestamp_seconds",
+    "When the states were last looked up, in Unix time: the outbox, lag, parked, quarantined, clocks, open alerts.",
+    "Older than a minute: what these say is old, because the database hangs.",
+)
+POOL_IN_USE = gauge(
+    "continuum_database_in_use_connections",
+    "Connections of the process's pool that are in use now.",
+    "Near 16, all there are: 503 soon.",
 )
 SPANS_LOST = counter(
     "continuum_spans_lost_total", "Spans that the collector didn't take.", "Rises: the collector is away. Nothing else suffers."

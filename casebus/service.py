@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event as Signal
 from threading import Thread
 from time import monotonic
+from typing import ClassVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -43,6 +44,7 @@ class RelayLoop:
     watermark_seconds: float
     wake: Signal = field(default_factory=Signal)
     stopped_because: str | None = None
+    name: ClassVar = "relay"
 
     def run(self, stop: Signal) -> None:
         while not stop.is_set():
@@ -59,14 +61,19 @@ class RelayLoop:
                 stop.wait(0.5)
 
     def _serve(self, connection: Connection, stop: Signal) -> None:
+        working = metrics.RELAY_WORKING.labels(self.owner)
+        working.set(0)
         try:
             while not claim(connection):
                 if stop.wait(0.5):
                     return
             kafka = Log(self.cluster)
             try:
-                self._pump(Relay(connection, kafka, dict(self.topics), self.owner, self.codec), stop)
+                relay = Relay(connection, kafka, dict(self.topics), self.owner, self.codec)
+                working.set(1)
+                self._pump(relay, stop)
             finally:
+                working.set(0)
                 kafka.close()
         finally:
             connection.invalidate()  # the claim ends with the session

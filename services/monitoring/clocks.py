@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event as Signal
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -32,9 +33,9 @@ BATCH = 500
 MARKED = 20
 """How many decisions of one turn get a span of their own in the trace of their cause: all but after an outage, when it would cost time."""
 _DUE = text("""
-    SELECT w.reached, c.case_id
+    SELECT w.reached, c.case_id, c.look_at
     FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
-      SELECT case_id FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
+      SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
         AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
       ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
 _LOOK_AGAIN = text("""
@@ -42,6 +43,13 @@ _LOOK_AGAIN = text("""
     WHERE w.case_id = n.case_id""")
 
 log = telemetry.logger(__name__)
+
+
+class Due(NamedTuple):
+    """A case whose moment has come: `since` then it was to be looked at, all of it below `watermark` is known."""
+
+    watermark: datetime
+    since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +84,17 @@ class ClockWorker:
             self.wake()
         return len(due)
 
-    def _settle(self, connection: Connection, due: dict[UUID, datetime], running: tracing.Running) -> None:
+    def _settle(self, connection: Connection, due: dict[UUID, Due], running: tracing.Running) -> None:
         looks: dict[UUID, datetime | None] = {}
         decided: list[tuple[Decision, History, Policy]] = []
         for case_id, facts in facts_of(connection, self.codec, due).items():
             try:
-                found, looks[case_id] = self._look(case_id, facts, due[case_id])
+                found, looks[case_id] = self._look(case_id, facts, due[case_id].watermark)
             except Exception as error:  # noqa: BLE001  # a case that can't be judged costs itself alone; it is tried with each watermark
                 log.error("a case can't be judged", case_id=str(case_id), error=type(error).__name__)
-                found, looks[case_id] = [], due[case_id]
+                found, looks[case_id] = [], due[case_id].watermark
             decided.extend(found)
-        self._state(connection, decided, running)
+        self._state(connection, decided, due, running)
         order = sorted(looks)
         connection.execute(_LOOK_AGAIN, {"cases": order, "looks": [looks[case_id] for case_id in order]})
 
@@ -100,7 +108,9 @@ class ClockWorker:
         moments = [moment for moment in (look, later) if moment is not None]
         return [(one, history, policy) for one in decisions], min(moments, default=None)
 
-    def _state(self, connection: Connection, decided: list[tuple[Decision, History, Policy]], running: tracing.Running) -> None:
+    def _state(
+        self, connection: Connection, decided: list[tuple[Decision, History, Policy]], due: dict[UUID, Due], running: tracing.Running
+    ) -> None:
         """Make the decisions that were not made before."""
         if not decided:
             return
@@ -117,15 +127,17 @@ class ClockWorker:
                     work.cause = replace(work.cause, traceparent=_mark(one))
                 work.emit(one.event)
                 metrics.DECISIONS.labels(_rule(one), type(one.event).__name__).inc()
+                if not one.history:
+                    metrics.LATENESS.observe((work.now - due[history.case_id].since).total_seconds())
         work.save()
 
 
-def _due(connection: Connection, known: Reached) -> dict[UUID, datetime]:
+def _due(connection: Connection, known: Reached) -> dict[UUID, Due]:
     if not known.partitions:
         return {}
     parts = sorted(known.partitions)
     rows = connection.execute(_DUE, {"parts": parts, "moments": [known.partitions[p] for p in parts], "limit": BATCH})
-    return {case_id: moment for moment, case_id in rows}
+    return {case_id: Due(watermark, since) for watermark, case_id, since in rows}
 
 
 def _touches(decision: Decision) -> set[UUID]:

@@ -18,6 +18,7 @@ from services.monitoring import api, handlers
 from services.monitoring.blindness import BlindWatch
 from services.monitoring.clocks import ClockWorker
 from services.monitoring.copies import Copies
+from services.monitoring.gauges import States
 from services.monitoring.policies import Policies, read_policies
 from services.monitoring.rules import RULES
 from services.monitoring.settings import Settings
@@ -27,12 +28,12 @@ from services.monitoring.storage import Work
 def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: float = 30.0) -> Blueprint:
     """Monitoring reads every case topic, its own among them. Raises BadPolicy where a rule has no times."""
     policies.must_time(rule.name for rule in RULES if rule.timed)
+    owners = tuple(topic.owner for topic in case_topics(read_topics()))
 
     def work(connection: Connection, codec: Codec) -> Work:
         return Work(connection, codec, policies)
 
     def jobs(parts: Parts) -> Mapping[str, Job]:
-        owners = tuple(topic.owner for topic in case_topics(read_topics()))
         statements = StatementReader(engine=parts.engine, cluster=parts.cluster, codec=parts.codec, owners=owners)
         clocks = ClockWorker(engine=parts.engine, codec=parts.codec, policies=policies, wake=parts.wake, tick=tick_seconds)
         watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
@@ -49,6 +50,7 @@ def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: floa
         copies=copies(),
         reactions=handlers.REACTIONS,
         jobs=jobs,
+        gauges=States(owners).look_up,
     )
 
 

@@ -1,6 +1,6 @@
 """What monitoring counts and measures beside what every service does (casebus/metrics.py)."""
 
-from casebus.metrics import counter, gauge
+from casebus.metrics import counter, gauge, histogram
 
 _RULE = "the rule's name, or FOLLOW_UP"
 
@@ -17,4 +17,33 @@ WATERMARK_AGE = gauge(
     "Above 10 s: what comes due is not decided; above 30 s monitoring calls itself blind.",
     owner="the service whose events are read",
     reader="the service that reads them: monitoring",
+)
+BLIND = gauge(
+    "continuum_blind",
+    "1 where monitoring has said that it is blind for this owner.",
+    "1: no clock is decided.",
+    owner="which service",
+)
+LATENESS = histogram(
+    "continuum_clock_lateness_seconds",
+    "System time from the moment for which a case was to be looked at to a decision about it. Imported history is not in it.",
+    "p99 above a minute: the worker or a watermark is behind. Where system time is stepped, it shows the steps.",
+    (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+)
+CLOCKS_ARMED = gauge(
+    "continuum_clocks_armed",
+    "Cases with a moment to be looked at. Above 10,000 as PostgreSQL's statistics have it.",
+    "What is due after an outage can be as many.",
+)
+CLOCKS_DUE = gauge(
+    "continuum_clocks_due",
+    "Cases whose moment has come and that nothing holds, up to 10,000.",
+    "Doesn't fall: the clock worker stands still or is behind.",
+)
+OPEN_ALERTS = gauge(
+    "continuum_alerts_open",
+    "Alerts that nobody has resolved.",
+    "COORDINATOR rises: agencies don't answer theirs.",
+    rule=_RULE,
+    rung="WORKER, SUPERVISOR, COORDINATOR",
 )

@@ -1,0 +1,52 @@
+"""What only monitoring is like now: its clocks, its open alerts, for whom it is blind. Queries of bounded cost (casebus/gauges.py)."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, text
+
+from casebus.gauges import COUNTED, counted
+from casebus.watermark import reached
+from services.monitoring import metrics
+
+_DUE = text("""
+    SELECT count(*) FROM (
+      SELECT FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
+        SELECT FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
+          AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
+        ORDER BY look_at LIMIT :counted) c LIMIT :counted) found""")
+_ESTIMATE = text("SELECT reltuples FROM pg_class WHERE oid = CAST('copy.watch_part_look_at_idx' AS regclass)")
+_OPEN = text("SELECT rule, rung, count(*) FROM own.alert WHERE is_open GROUP BY 1, 2")
+"""By an index of open alerts alone: it grows with what is open, not with what ever was."""
+
+
+@dataclass(frozen=True)
+class States:
+    """Of these owners. It remembers which alerts it has told of, to tell when none of them is open any more."""
+
+    owners: tuple[str, ...]
+    _told: set[tuple[str, str]] = field(default_factory=set)
+
+    def look_up(self, connection: Connection) -> None:
+        """Set monitoring's gauges."""
+        metrics.CLOCKS_ARMED.set(_armed(connection))
+        metrics.CLOCKS_DUE.set(_due(connection))
+        blind = set(connection.execute(text("SELECT owner FROM own.blindness")).scalars())
+        for owner in self.owners:
+            metrics.BLIND.labels(owner).set(owner in blind)
+        found = {(rule, rung): count for rule, rung, count in connection.execute(_OPEN)}
+        self._told.update(found)
+        for rule, rung in self._told:
+            metrics.OPEN_ALERTS.labels(rule, rung).set(found.get((rule, rung), 0))
+
+
+def _armed(connection: Connection) -> int:
+    found = counted(connection, "copy.watch WHERE look_at IS NOT NULL")
+    return found if found < COUNTED else max(found, int(connection.execute(_ESTIMATE).scalar_one()))
+
+
+def _due(connection: Connection) -> int:
+    known = reached(connection).partitions
+    parts = sorted(known)
+    values = {"parts": parts, "moments": [known[part] for part in parts], "counted": COUNTED}
+    found: int = connection.execute(_DUE, values).scalar_one()
+    return found
