@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from io import BytesIO
 from operator import attrgetter
 from struct import Struct
-from typing import Final, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
@@ -143,18 +145,20 @@ def _reader(contract: type[Record], written: Document, newest: Document) -> _Rea
     turns = {field.name: _turn(hints[field.name]) for field in fields(contract)}  # type: ignore[arg-type]  # as above
     return _Reader(
         contract=contract,
-        written=_parsed(written),
-        newest=None if written == newest else _parsed(newest),
+        written=_parsed(_plain_ids(written)),
+        newest=None if written == newest else _parsed(_plain_ids(newest)),
         turns=tuple((name, turn) for name, turn in turns.items() if turn is not None),
     )
 
 
 def _turn(hint: object) -> Callable[[object], object] | None:
-    """How what Avro gives becomes what the contract says: symbols become enum members, lists tuples; most need nothing."""
+    """How what Avro gives becomes what the contract says: symbols become enum members, lists tuples, texts ids; most need nothing."""
     if get_origin(hint) is tuple:
         inner = _turn(get_args(hint)[0])
         return _tuple if inner is None else lambda items: tuple(map(inner, _tuple(items)))
     for part in (hint, *get_args(hint)):
+        if part is UUID:
+            return _uuid
         if isinstance(part, type) and issubclass(part, StrEnum):
             members: dict[object, object] = {None: None} if part is not hint else {}
             members.update({member.value: member for member in part})
@@ -164,6 +168,21 @@ def _turn(hint: object) -> Callable[[object], object] | None:
 
 def _tuple(items: object) -> tuple[object, ...]:
     return tuple(cast(list[object], items))
+
+
+@lru_cache(maxsize=8192)
+def _uuid(text: str | None) -> UUID | None:
+    """Ids come again and again; fastavro would make a new one each time, which takes most of its own time."""
+    return None if text is None else UUID(text)
+
+
+def _plain_ids(schema: Any) -> Any:
+    """The schema with ids as the texts that they travel as."""
+    if isinstance(schema, list):
+        return [_plain_ids(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: _plain_ids(part) for name, part in schema.items() if (name, part) != ("logicalType", "uuid")}
 
 
 def _parsed(schema: Document) -> dict[str, object]:

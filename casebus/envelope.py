@@ -252,12 +252,17 @@ def _text(name: str, text: str, fits: "_Fits") -> bytes:
     return value
 
 
+def instant_text(moment: datetime) -> str:
+    """An aware time as headers write it: in UTC, to the microsecond."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
+
+
 def _instant_text(name: str, moment: datetime) -> bytes:
     if moment.tzinfo is None:
         raise InvalidEnvelope(name, "is a time without its zone")
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds").encode()[:26] + b"Z"
+    return instant_text(moment).encode()
 
 
 _Fits = Callable[[bytes], re.Match[bytes] | None]

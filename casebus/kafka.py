@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave it out
@@ -301,7 +301,7 @@ def _record(message: Message) -> Record | None:
     error = message.error()
     if error is None:
         place = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
-        return Record(*place, _bytes(message.key()), _bytes(message.value()), _headers(message))
+        return Record(*place, message.key(), message.value(), _headers(message))
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         raise OutOfReach(str(message.topic()), int(message.partition() or 0))
     if error.fatal():
@@ -315,9 +315,4 @@ def _headers(message: Message) -> list[tuple[str, bytes]]:
         given = message.headers() or []
     except (SystemError, UnicodeDecodeError):  # a name that is not UTF-8: the client gives none of them, so it is no envelope
         return []
-    pairs = given.items() if isinstance(given, dict) else given
-    return [(name, _bytes(value) or b"") for name, value in pairs]
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+    return [(name, value or b"") for name, value in cast(list[tuple[str, bytes | None]], given)]

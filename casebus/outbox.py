@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 from uuid_utils.compat import uuid7
 
 from casebus.cause import Cause
 from casebus.codec import Codec
-from casebus.envelope import Envelope, to_headers
+from casebus.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, Headers, instant_text, to_headers
 from casebus.event import Event
 
 _APPEND = text(
@@ -21,14 +20,35 @@ _APPEND = text(
     " CAST(:attributes AS jsonb[]), CAST(:occurred AS timestamptz[]), CAST(:after AS timestamptz[]))"
 )
 _UNPUBLISHED = text(
-    "SELECT id, topic, subject, case_seq, value, attributes, occurred_at, recorded_at FROM own.outbox"
+    "SELECT id, topic, subject, case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.outbox"
     " WHERE published_at IS NULL AND id <= :top ORDER BY id LIMIT :limit"
 )
-_ENVELOPE = TypeAdapter(Envelope)
 _SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+_HEADER_OF = {
+    "event_id": "ce_id",
+    "type": "ce_type",
+    "version": "ce_dataversion",
+    "agency": "ce_agency",
+    "actor": "ce_actor",
+    "actor_role": "ce_actorrole",
+    "actor_agency": "ce_actoragency",
+    "lead_epoch": "ce_leadepoch",
+    "correlation_id": "ce_correlationid",
+    "origin": "ce_origin",
+    "on_behalf_of": "ce_onbehalfof",
+    "causation_id": "ce_causationid",
+    "policy_version": "ce_policyversion",
+    "consent": "ce_consent",
+    "import_id": "ce_importid",
+    "corrects": "ce_corrects",
+    "traceparent": "traceparent",
+}
+"""Where each attribute travels. They were checked when the event was stated: what is in the outbox can be sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One event that waits to be sent. `attributes` are the envelope's, but what its place and generation give."""
 
@@ -41,19 +61,19 @@ class Row:
     occurred_at: datetime
     recorded_at: datetime
 
-    def envelope(self, generation: int) -> Envelope:
-        return _ENVELOPE.validate_python(
-            self.attributes
-            | {
-                "topic": self.topic,
-                "owner": self.topic.partition(".")[0],
-                "subject": self.subject,
-                "case_seq": self.case_seq,
-                "generation": generation,
-                "occurred_at": self.occurred_at,
-                "recorded_at": self.recorded_at,
-            }
-        )
+    def headers(self, generation: int) -> Headers:
+        """The envelope, as `to_headers` writes it."""
+        placed: Headers = [
+            ("content-type", CONTENT_TYPE),
+            ("ce_specversion", SPEC_VERSION),
+            ("ce_source", f"/continuum/{self.topic.partition('.')[0]}"),
+            ("ce_subject", str(self.subject)),
+            ("ce_caseseq", str(self.case_seq)),
+            ("ce_generation", str(generation)),
+            ("ce_time", instant_text(self.occurred_at)),
+            ("ce_recordedtime", instant_text(self.recorded_at)),
+        ]
+        return placed + [(_HEADER_OF[name], str(value)) for name, value in self.attributes.items()]
 
 
 def append(connection: Connection, stated: Sequence[tuple[Event, Cause]], codec: Codec) -> dict[UUID, int]:
@@ -79,8 +99,11 @@ def append(connection: Connection, stated: Sequence[tuple[Event, Cause]], codec:
 
 def unpublished(connection: Connection, top: int, limit: int) -> list[Row]:
     """What is not yet sent, in order, up to the row `top`."""
-    rows = connection.execute(_UNPUBLISHED, {"top": top, "limit": limit})
-    return [Row(**row._mapping) for row in rows]
+    rows = connection.execute(_UNPUBLISHED, {"top": top, "limit": limit}).all()
+    return [
+        Row(id, topic, subject, seq, value, orjson.loads(said), occurred, recorded)
+        for id, topic, subject, seq, value, said, occurred, recorded in rows
+    ]
 
 
 def _must_be_sendable(event: Event, said: dict[str, Any]) -> None:

@@ -16,7 +16,6 @@ from sqlalchemy.exc import OperationalError
 from casebus import outbox, telemetry, tracing
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
-from casebus.envelope import to_headers
 from casebus.errors import LogBroken
 from casebus.kafka import Log, Receipt, SendFailed
 from casebus.topics import Topic
@@ -128,9 +127,8 @@ class Relay:
             self._send(rows)
 
     def _send(self, rows: list[outbox.Row]) -> None:
-        receipts = self._log.send(
-            [(r.topic, str(r.subject).encode(), r.value, to_headers(r.envelope(self._streams[r.topic].generation))) for r in rows]
-        )
+        generations = {name: stream.generation for name, stream in self._streams.items()}
+        receipts = self._log.send((r.topic, str(r.subject).encode(), r.value, r.headers(generations[r.topic])) for r in rows)
         if len(receipts) < len(rows):
             raise SendFailed(f"{len(rows) - len(receipts)} of {len(rows)} events were not acknowledged")
         self._mark(rows, receipts)

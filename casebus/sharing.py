@@ -49,32 +49,33 @@ class KeepsSharing(Protocol):
 def note_sharing(event: Any, work: KeepsSharing) -> None:
     """Every event of intake about who takes part changes the copy. One topic, so they come in order."""
     known = work.sharing.get(event.case_id) or Sharing(id=event.case_id)
-    work.sharing.put(replace(_after(known, event), version=known.version + 1))
+    work.sharing.put(replace(known, version=known.version + 1, **_told(known, event)))
 
 
-def _after(known: Sharing, event: Event) -> Sharing:
+def _told(known: Sharing, event: Event) -> dict[str, Any]:
+    """The fields that the event changes."""
     match event:
         case intake.CaseReceived():
-            return replace(known, region=event.region, lead=event.agency, lead_epoch=1, active=known.active | {event.agency})
+            return {"region": event.region, "lead": event.agency, "lead_epoch": 1, "active": known.active | {event.agency}}
         case intake.CaseImportBegun():
-            return replace(known, importing=event.import_id)
+            return {"importing": event.import_id}
         case intake.AgencyInvited():
-            return replace(known, asked=known.asked | {event.agency})
+            return {"asked": known.asked | {event.agency}}
         case intake.AgencyJoined():
-            return replace(known, active=known.active | {event.agency}, asked=known.asked - {event.agency})
+            return {"active": known.active | {event.agency}, "asked": known.asked - {event.agency}}
         case intake.AgencyDeclinedInvitation():
-            return replace(known, asked=known.asked - {event.agency})
+            return {"asked": known.asked - {event.agency}}
         case intake.AgencyLeft():
-            return replace(known, active=known.active - {event.agency})
+            return {"active": known.active - {event.agency}}
         case intake.LeadHandoverProposed():
-            return replace(known, asked=known.asked | {event.to_agency})
+            return {"asked": known.asked | {event.to_agency}}
         case intake.LeadHandoverRejected():
-            return replace(known, asked=known.asked - {event.to_agency})
+            return {"asked": known.asked - {event.to_agency}}
         case intake.LeadHandedOver():
             active, asked = known.active | {event.to_agency}, known.asked - {event.to_agency}
-            return replace(known, lead=event.to_agency, lead_epoch=event.lead_epoch, active=active, asked=asked)
+            return {"lead": event.to_agency, "lead_epoch": event.lead_epoch, "active": active, "asked": asked}
         case _:
-            return known
+            return {}
 
 
 _TELLS = (

@@ -101,7 +101,11 @@ class World:
     def _append(self, topic: str, case: UUID, headers: Sequence[tuple[str, str | bytes | None]], value: bytes) -> Record:
         part = case.int % PARTITIONS
         log = self.logs[topic][part]
-        log.append(Record(topic, part, len(log), str(case).encode(), value, [(n, v) for n, v in headers if isinstance(v, bytes)]))
+        log.append(
+            Record(
+                topic, part, len(log), str(case).encode(), value, [(n, v.encode() if isinstance(v, str) else v or b"") for n, v in headers]
+            )
+        )
         return log[-1]
 
     def relay(self) -> int:
@@ -110,7 +114,7 @@ class World:
             rows = outbox.unpublished(connection, 2**62, 100_000)
             for row in rows:
                 if row.topic in self.logs:
-                    self._append(row.topic, row.subject, to_headers(row.envelope(1)), row.value)
+                    self._append(row.topic, row.subject, row.headers(1), row.value)
             sent = {"sent": [row.id for row in rows]}
             connection.execute(text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(:sent)"), sent)
         return len(rows)
