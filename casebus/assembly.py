@@ -19,7 +19,8 @@ from casebus.gauges import Gauges
 from casebus.http import build_app, command_routes
 from casebus.identity import Verifier
 from casebus.kafka import Ends
-from casebus.schemas import LockedIds
+from casebus.registry import RegistryAway, schema_ids
+from casebus.schemas import UnknownSchema
 from casebus.service import Job, RelayLoop, Service, bus_faults
 from casebus.settings import MissingSetting, ServiceSettings
 from casebus.topics import Kind, Topic, read_topics
@@ -91,10 +92,10 @@ class UnknownPart(Exception):
 def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = None) -> Service:
     """Connect and wire; nothing runs yet. `only` names one part of the process, None is all of it.
 
-    Every process answers /livez, /readyz and /metrics; /api only where `api` runs. Raises UnknownPart.
+    Every process answers /livez, /readyz and /metrics; /api only where `api` runs. Raises UnknownPart, and what `schema_ids` raises.
     """
     engine = database.connect(settings.database_url)
-    codec = Codec(LockedIds())
+    codec = Codec(schema_ids(settings.registry_url))
     relay = RelayLoop(engine, settings.kafka, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
     consumers = [Consumer(engine, settings.kafka, track) for track in blueprint.tracks(codec)]
     parts = Parts(engine=engine, codec=codec, cluster=settings.kafka, make_work=blueprint.work_on(codec), wake=relay.wake.set)
@@ -140,6 +141,6 @@ def run(design: Callable[[S], Blueprint], settings_of: type[S]) -> None:
         blueprint = design(settings)
         telemetry.configure(blueprint.name, otlp_endpoint=settings.otlp_endpoint)
         service = build(blueprint, settings, only)
-    except (MissingSetting, UnknownPart) as error:
+    except (MissingSetting, UnknownPart, UnknownSchema, RegistryAway) as error:
         sys.exit(str(error))
     service.run()

@@ -45,8 +45,7 @@ class Schema:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that readers depend on: the document without its docs, white space and the order of its attributes."""
-        return hashlib.sha256(json.dumps(_undocumented(self.document), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return fingerprint_of(self.document)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +120,11 @@ class LockedIds:
             return self._documents[id]
         except KeyError:
             raise UnknownSchema(f"no schema has the id {id}") from None
+
+
+def fingerprint_of(document: Document) -> str:
+    """SHA-256 of all that readers depend on: the document without its docs, white space and the order of its attributes."""
+    return hashlib.sha256(json.dumps(_undocumented(document), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read_schemas(folder: Path = SCHEMAS) -> list[Schema]:

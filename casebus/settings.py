@@ -31,6 +31,7 @@ class ServiceSettings:
     public_key: str
     watermark_seconds: float
     otlp_endpoint: str | None
+    registry_url: str | None = None
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -48,6 +49,7 @@ def common() -> dict[str, Any]:
         "port": read("CONTINUUM_PORT", int),
         "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", _public_key),
         "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "1"),
+        "registry_url": os.environ.get("SCHEMA_REGISTRY_URL"),
         "otlp_endpoint": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
     }
 

@@ -15,7 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from casebus.cluster import Cluster
 from casebus.envelope import Role
 from casebus.kafka import BrokerFailure
+from casebus.registry import Refused, Registry, RegistryAway, publish
 from casebus.schema_checks import check as check_schemas
+from casebus.schemas import UnknownSchema
 from casebus.settings import MissingSetting
 from continuum import databases, operations
 from continuum.batches import BatchFailed
@@ -43,7 +45,7 @@ def clear_failures() -> Iterator[None]:
     except LocalFailure as failure:
         typer.echo(f"continuum: {failure}", err=True)
         raise typer.Exit(1) from None
-    except (BatchFailed, NotSettled, MissingSetting) as failure:
+    except (BatchFailed, NotSettled, MissingSetting, RegistryAway, Refused, UnknownSchema) as failure:
         typer.echo(f"continuum: {failure}", err=True)
         raise typer.Exit(1) from None
     except (OSError, SQLAlchemyError, OperationalError, BrokerFailure) as failure:
@@ -173,6 +175,25 @@ def schemas_check() -> None:
     if found:
         raise typer.Exit(1)
     typer.echo("schemas and topics are in order")
+
+
+@schemas.command("publish")
+def schemas_publish(
+    registry: Annotated[str, typer.Option(envvar="SCHEMA_REGISTRY_URL", help="The registry's address, with the path of its API.")],
+) -> None:
+    """Bring every version of every schema to a registry, in order. Those that it has already stay as they are.
+
+    Example: `continuum schemas publish --registry http://registry:8081`
+    """
+    schemas_check()
+    with clear_failures():
+        outcomes = publish(Registry(registry))
+    for one in outcomes:
+        if one.new:
+            typer.echo(f"{one.type} version {one.version} has the id {one.id}")
+    typer.echo(f"{len(outcomes)} versions are there, {sum(one.new for one in outcomes)} of them new")
+    if other := sum(one.id != one.locked for one in outcomes):
+        typer.echo(f"{other} ids are not those of schemas/ids.lock: whoever reads or writes must be given SCHEMA_REGISTRY_URL")
 
 
 Bootstrap = Annotated[str | None, typer.Option(envvar="KAFKA_BOOTSTRAP", help="The broker; that of the local run, without it.")]

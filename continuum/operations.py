@@ -17,6 +17,7 @@ from casebus.assembly import Blueprint
 from casebus.codec import Codec
 from casebus.kafka import Log
 from casebus.rebuild import rebuild
+from casebus.registry import schema_ids
 from casebus.relay import RelayRuns, reseed
 from casebus.schemas import LockedIds
 from casebus.settings import given
@@ -62,7 +63,7 @@ def database_of(service: str) -> Iterator[Engine]:
 def track_of(service: str, track: str) -> Track:
     """Raises typer.BadParameter where the service has no such track."""
     schema = SCHEMAS.get(track)
-    found = [one for one in blueprint_of(service).tracks(Codec(LockedIds())) if one.schema == schema]
+    found = [one for one in blueprint_of(service).tracks(Codec(schema_ids(os.environ.get("SCHEMA_REGISTRY_URL")))) if one.schema == schema]
     if not found:
         raise typer.BadParameter(f"{service} has no track of this name: copies or reactions")
     return found[0]

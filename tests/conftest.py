@@ -4,15 +4,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from sqlalchemy import NullPool, create_engine, text
 
+from casebus.registry import Outcome, Registry, publish
 from casebus.topics import read_topics
 from continuum.local import kafka, ports, postgres
-from continuum.local.process import Supervisor
+from continuum.local import registry as local
+from continuum.local.process import Child, Supervisor
 from continuum.stack import SERVICES
 from tests.waiting import until
 
@@ -55,6 +58,32 @@ def database_server(local_home: Path) -> Iterator[str]:
         return
     with Supervisor() as supervisor:
         yield postgres.start(supervisor, home=local_home, port=ports.choose(0)[0], durable=False)
+
+
+@dataclass(frozen=True)
+class LocalRegistry:
+    """A registry of our own, which tests may stop for a moment. `first` says what it did with all our schemas when it was empty."""
+
+    url: str
+    child: Child
+    first: list[Outcome]
+
+
+@pytest.fixture(scope="session")
+def local_registry(local_home: Path) -> Iterator[LocalRegistry]:
+    with Supervisor() as supervisor:
+        url, child = local.start(supervisor, home=local_home, port=ports.choose(0)[0])
+        yield LocalRegistry(url, child, publish(Registry(url)))
+
+
+@pytest.fixture(scope="session")
+def registry(request: pytest.FixtureRequest) -> str:
+    """The address of a schema registry that has all our schemas: that of SCHEMA_REGISTRY_URL, else our own. Tests add subjects to it."""
+    if given := os.environ.get("SCHEMA_REGISTRY_URL"):
+        publish(Registry(given))
+        return given
+    own: LocalRegistry = request.getfixturevalue("local_registry")
+    return own.url
 
 
 @pytest.fixture(scope="package")

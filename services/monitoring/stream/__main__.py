@@ -4,6 +4,8 @@ import sys
 
 from casebus.cluster import Cluster
 from casebus.derived import StillRead, forget
+from casebus.registry import RegistryAway
+from casebus.schemas import UnknownSchema
 from casebus.settings import MissingSetting, read_cluster
 from casebus.topics import read_topics
 from services.monitoring.stream import worker
@@ -20,7 +22,7 @@ def main(arguments: list[str]) -> int:
                 _rebuild(read_cluster())
             case _:
                 return _say("usage: python -m services.monitoring.stream worker|rebuild", 2)
-    except MissingSetting as missing:
+    except (MissingSetting, UnknownSchema, RegistryAway) as missing:
         return _say(missing, 2)
     except StillRead as reader:
         return _say(reader, 1)

@@ -1,5 +1,6 @@
 """What the stream reads from its environment; nothing else does. Faust's own variables are out of reach behind a prefix (worker.py)."""
 
+import os
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,8 +15,10 @@ class StreamSettings:
     kafka: Cluster
     host: str
     port: int
+    registry_url: str | None = None
 
     @classmethod
     def from_environment(cls) -> Self:
         """Raises MissingSetting."""
-        return cls(kafka=read_cluster(), host=host(), port=int(needed("CONTINUUM_PORT")))
+        port = int(needed("CONTINUUM_PORT"))
+        return cls(kafka=read_cluster(), host=host(), port=port, registry_url=os.environ.get("SCHEMA_REGISTRY_URL"))

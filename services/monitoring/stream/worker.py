@@ -4,6 +4,7 @@ Faust acknowledges a message whose agent raised, and a kill -9 can lose or doubl
 through here; the agent catches, counts and goes on; and what is applied twice changes nothing (ledger.py).
 """
 
+import asyncio
 import logging
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from prometheus_client import generate_latest
 from casebus import metrics, telemetry
 from casebus.cluster import Cluster
 from casebus.codec import Codec
-from casebus.schemas import LockedIds
+from casebus.registry import RegistryAway, schema_ids
 from casebus.topics import case_topics, read_topics
 from services.monitoring.stream.ledger import Ledger
 from services.monitoring.stream.settings import StreamSettings
@@ -27,6 +28,7 @@ CHANGELOG: Final = f"{APP}-{TABLE}-changelog"
 SESSION_SECONDS: Final = 10.0
 """How long the group waits for a worker that was killed, unless another takes its place at once."""
 REPEAT_SECONDS: Final = 30.0
+AGAIN_SECONDS: Final = 1.0
 
 log = telemetry.logger(__name__)
 
@@ -39,14 +41,21 @@ class Stream:
         self.errors = 0
         self.ready = False
 
-    def take(self, message: Any) -> None:
-        """Apply a message. Whatever it raises is counted and logged, never raised: Faust would acknowledge it just the same."""
+    def take(self, message: Any) -> bool:
+        """Apply a message; False where it has to be given again, since the registry doesn't answer.
+
+        Whatever it raises is counted and logged, never raised: Faust would acknowledge it just the same.
+        """
         try:
             applied = self.ledger.take(topic=message.topic, key=message.key, headers=message.headers, value=message.value)
+        except RegistryAway as away:
+            log.warning("waits for the registry", reason=str(away))
+            return False
         except Exception as error:  # noqa: BLE001  # one record costs itself, whatever is wrong with it
             self._refuse(message, error)
         else:
             metrics.EVENTS.labels(APP, "applied" if applied else "passed").inc()
+        return True
 
     async def recovered(self) -> None:
         """The table is as the changelog says."""
@@ -72,13 +81,14 @@ def make_app(settings: StreamSettings) -> faust.App:
     app = _Diskless(APP, **_configuration(settings, topics[0].partitions))
     # Keyed by case as the topics are, with as many partitions: a case's record lies in the partition that its events come from.
     cases = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=topics[0].partitions)
-    stream = Stream(Ledger(Codec(LockedIds()), cases))
+    stream = Stream(Ledger(Codec(schema_ids(settings.registry_url)), cases))
     cases.on_recover(stream.recovered)
     source = app.topic(*(topic.name for topic in topics), key_serializer="raw", value_serializer="raw", allow_empty=True)
 
     async def follow(events: Any) -> None:
         async for event in events.events():
-            stream.take(event.message)
+            while not stream.take(event.message):
+                await asyncio.sleep(AGAIN_SECONDS)
 
     app.agent(source, name="follow")(follow)
     _add_pages(app, stream)

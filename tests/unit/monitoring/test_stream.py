@@ -15,8 +15,9 @@ from casebus.contracts.intake import AgencyKind, CaseSource
 from casebus.envelope import Envelope, Origin, RawHeaders, Role, to_headers
 from casebus.errors import InvalidEvent
 from casebus.event import Event
+from casebus.registry import RegistryAway
 from casebus.schema_checks.examples import examples_of, read_example
-from casebus.schemas import SCHEMAS, LockedIds, newest, read_schemas
+from casebus.schemas import SCHEMAS, Document, LockedIds, newest, read_schemas
 from services.monitoring.domain.case_view import CaseView, HandOff
 from services.monitoring.stream.flow import LENGTHS, Flow
 from services.monitoring.stream.ledger import MOVES, Ledger, case_from
@@ -163,6 +164,17 @@ BROKEN: dict[str, Callable[[Message], Message]] = {
 }
 
 
+class Silent(LockedIds):
+    """The lock's ids, from a registry that is away at first."""
+
+    away = True
+
+    def schema_of(self, id: int, /) -> Document:
+        if self.away:
+            raise RegistryAway("the registry does not answer")
+        return super().schema_of(id)
+
+
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_record_is_counted_and_the_next_one_applied(broken: str) -> None:
     stream = Stream(Ledger(CODEC, {}))
@@ -173,6 +185,17 @@ def test_a_broken_record_is_counted_and_the_next_one_applied(broken: str) -> Non
     assert list(counts(stream.ledger).values()) == [1]
     with pytest.raises(InvalidEvent):
         stream.ledger.take(**BROKEN[broken](message(received("county"))))
+
+
+def test_a_record_that_only_the_registry_can_explain_is_given_again_until_that_answers() -> None:
+    ids = Silent()
+    stream = Stream(Ledger(Codec(ids), {}))
+    assert not stream.take(_Message(**message(received("county"))))
+    assert stream.errors == 0
+    ids.away = False
+    assert stream.take(_Message(**message(received("county"))))
+    assert stream.take(_Message(**message(accepted("shelter"))))
+    assert list(counts(stream.ledger).values()) == [1]
 
 
 def test_what_is_of_no_concern_moves_time_on_and_is_not_read() -> None:
