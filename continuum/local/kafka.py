@@ -70,7 +70,8 @@ def _format(java: tuple[str, ...], folder: Path, data: Path) -> None:
     properties = folder / "format.properties"
     _write_properties(properties, data=unfinished, port=1, controller_port=2)
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = (*java, "kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", cluster, "--config", str(properties))
+    named = f"--cluster-id={cluster}"  # one word: an id may begin with a dash
+    command = (*java, "kafka.tools.StorageTool", "format", "--standalone", named, "--config", str(properties))
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_SECONDS)
     if answer.returncode:
         raise LocalFailure(f"kafka cannot format {data}\n{answer.stdout[-2000:]}{answer.stderr[-2000:]}")
