@@ -59,12 +59,12 @@ def token(ground: Ground) -> str:
 
 def one_by_one(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     """Three commands a case on 32 connections."""
-    seconds = 3.0 if quick else 15.0
+    seconds = 4.0 if quick else 15.0
     ground.afresh()
     with ground.store("intake") as store:
         ours = _loaded(ground, store, seconds)
     with ground.store("intake") as store:
-        naive = _loaded(ground, store, seconds / 2, "tests.bench.naive_service")
+        naive = _loaded(ground, store, seconds, "tests.bench.naive_service")
     bound = _bound(ground, seconds / 2)
     note = f"{CONNECTIONS} connections; the load generator takes {ours.cpu * 1e6:.0f} µs a request; {len(ours.latencies)} requests"
     return [
@@ -127,6 +127,7 @@ def in_batches(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     with ground.store("intake") as store, ground.process(store, "tests.bench.naive_service") as (_, url):
         numbers, who = count(), token(ground)
         naive = load.run(url, [cases(who, numbers) for _ in range(CONNECTIONS)], 5)
+        naive.must_be_done()
     with ground.store("intake") as store:
         capture(store)
         with ground.process(store, "services.intake.main", "--only", "api") as (_, url):

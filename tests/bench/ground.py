@@ -16,6 +16,7 @@ import psycopg
 from sqlalchemy import Engine, make_url, text
 
 from casebus import database
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.identity import DevelopmentIssuer
 from casebus.kafka import BrokerFailure, Log
@@ -69,14 +70,18 @@ class Ground:
     numbers: Iterator[int] = field(default_factory=count)
 
     @property
+    def cluster(self) -> Cluster:
+        return Cluster(self.bootstrap)
+
+    @property
     def issuer(self) -> DevelopmentIssuer:
         return issuer(self.home)
 
     def afresh(self) -> None:
         """Topics that hold nothing."""
         delete_topics(self.bootstrap)
-        apply(self.bootstrap, read_topics())
-        log = Log(self.bootstrap)
+        apply(self.cluster, read_topics())
+        log = Log(self.cluster)
         until(lambda: all(_is_known(log, topic.name) for topic in read_topics()))
         log.close()
 

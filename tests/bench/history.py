@@ -11,6 +11,7 @@ from random import Random
 from uuid import UUID
 
 from casebus.cause import Cause
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.contracts import intake, referral
 from casebus.contracts.intake import AgencyKind, CaseSource, Nature, ParticipantRole, Priority
@@ -153,9 +154,9 @@ def _template() -> Envelope:
     )
 
 
-def publish(bootstrap: str, codec: Codec, stated: Iterable[tuple[Event, Envelope]]) -> int:
+def publish(cluster: Cluster, codec: Codec, stated: Iterable[tuple[Event, Envelope]]) -> int:
     """Put them into Kafka as the relay does: the same headers, bytes, keys and producer. Returns how many."""
-    log, sent = Log(bootstrap), 0
+    log, sent = Log(cluster), 0
     records = ((e.TOPIC, str(e.subject).encode(), codec.encode(e), to_headers(envelope)) for e, envelope in stated)
     while chunk := list(islice(records, SENT_AT_ONCE)):
         receipts = log.send(chunk)

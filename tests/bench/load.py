@@ -28,6 +28,7 @@ class Load:
 
     def must_be_done(self) -> None:
         """AssertionError where anything was refused: the figure would be of something else."""
+        assert self.latencies, "no answer came in time"
         assert set(self.statuses) <= {200, 201}, dict(self.statuses)
 
 

@@ -17,12 +17,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from casebus.aggregate import Aggregate
 from casebus.cause import Cause, of_event
+from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.envelope import Envelope, from_headers
 from casebus.event import Event
 from casebus.kafka import Reader, Record
 from casebus.track import Handler
-from casebus.work import Received
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -120,15 +120,12 @@ class NaiveWork:
     """What the handlers need, on a session of one event or command."""
 
     cause: Cause
-    received: Received
+    envelope: Envelope
+    record: Record
 
     def __init__(self, session: Session, codec: Codec) -> None:
         self.session, self._codec = session, codec
         self.now = datetime.now(UTC)
-
-    @property
-    def envelope(self) -> Envelope:
-        return self.received.envelope
 
     @property
     def effective(self) -> datetime:
@@ -204,14 +201,14 @@ class NaiveTrack:
         if envelope.type in self.types:
             event = self.codec.decode(record.value)
             work = self.make_work(session, self.codec)
-            work.received = Received(envelope, record.partition, record.value or b"")
+            work.envelope, work.record = envelope, record
             work.cause = of_event(envelope, self.service)
             self.handlers[self.types[envelope.type]](event, work)
 
-    def read(self, bootstrap: str, most: int, seconds: float) -> float:
+    def read(self, cluster: Cluster, most: int, seconds: float) -> float:
         """Events a second, over `most` of them or as many as the seconds give."""
         engine = self.engine.execution_options(schema_translate_map={"track": self.schema})
-        reader = Reader(bootstrap, f"naive-{uuid4()}", sorted(self.topics), lambda partitions: dict.fromkeys(partitions, 0))
+        reader = Reader(cluster, f"naive-{uuid4()}", sorted(self.topics), lambda partitions: dict.fromkeys(partitions, 0))
         begin, done = 0.0, -1
         try:
             while done < most and (done < 0 or perf_counter() < begin + seconds):

@@ -9,7 +9,6 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from casebus.codec import Codec
-from casebus.envelope import to_headers
 from casebus.inbox import pack
 from casebus.sharing import Sharing
 from services.monitoring.domain.case_view import CaseView
@@ -125,12 +124,12 @@ class NaiveCopies(NaiveWork):
                 owner=envelope.owner,
                 case_seq=envelope.case_seq,
                 recorded_at=envelope.recorded_at,
-                headers=pack([(n, v) for n, v in to_headers(envelope) if isinstance(v, bytes)]),
-                value=self.received.value,
+                headers=pack(self.record.headers),
+                value=self.record.value,
             )
         )
         watch = self.session.get(WatchRow, envelope.subject)
         if watch is None:
-            self.session.add(WatchRow(case_id=envelope.subject, part=self.received.partition, look_at=envelope.recorded_at))
+            self.session.add(WatchRow(case_id=envelope.subject, part=self.record.partition, look_at=envelope.recorded_at))
         else:
             watch.look_at = min(m for m in (watch.look_at, envelope.recorded_at) if m is not None)

@@ -86,7 +86,7 @@ class Course:
                 make_work=self.naive_work,
                 codec=ground.codec,
                 engine=store.engine,
-            ).read(ground.bootstrap, most, NAIVE_SECONDS)
+            ).read(ground.cluster, most, NAIVE_SECONDS)
 
 
 def wipe(store: Store) -> None:
@@ -132,7 +132,7 @@ def _plan(case_id: UUID, steps: tuple[UUID, UUID]) -> Plan:
 def feed(ground: Ground, dice: Random, scripts: Iterable[list[Event]]) -> int:
     """New topics that hold the events of these cases; how many."""
     ground.afresh()
-    return publish(ground.bootstrap, ground.codec, envelopes(dice, interleaved(dice, scripts)))
+    return publish(ground.cluster, ground.codec, envelopes(dice, interleaved(dice, scripts)))
 
 
 def project(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:

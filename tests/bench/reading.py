@@ -33,7 +33,7 @@ def read_all(ground: Ground, store: Store, track: Track, total: int) -> Pace:
     stop = threading.Event()
     with store.engine.begin() as connection:
         track.prepare(connection)
-    thread = threading.Thread(target=Consumer(store.engine, ground.bootstrap, track).run, args=(stop,), daemon=True)
+    thread = threading.Thread(target=Consumer(store.engine, ground.cluster, track).run, args=(stop,), daemon=True)
     thread.start()
     try:
         return _watched(store, track.schema, total)

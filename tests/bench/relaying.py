@@ -66,7 +66,7 @@ def _send(ground: Ground, store: Store) -> float:
     ground.afresh()
     with store.engine.connect() as connection:
         assert claim(connection)
-        log = Log(ground.bootstrap)
+        log = Log(ground.cluster)
         made = Relay(connection, log, INTAKE.topics(), "intake", ground.codec)
         made.barrier()
         begin = perf_counter()
@@ -120,7 +120,7 @@ def _naive(ground: Ground, store: Store, events: list[Event]) -> tuple[float, fl
             break
     between = perf_counter()
     ground.afresh()
-    log, sending, sent = Log(ground.bootstrap), perf_counter(), 0
+    log, sending, sent = Log(ground.cluster), perf_counter(), 0
     while _send_one(store, log):
         sent += 1
         if perf_counter() > sending + NAIVE_SECONDS:
