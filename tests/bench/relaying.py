@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from casebus import outbox
-from casebus.envelope import to_headers
 from casebus.event import Event
 from casebus.kafka import Log
 from casebus.relay import Relay, claim
@@ -145,6 +144,6 @@ def _send_one(store: Store, log: Log) -> bool:
             occurred_at=row.occurred_at,
             recorded_at=row.recorded_at,
         )
-        assert log.send([(row.topic, str(row.subject).encode(), row.value, to_headers(known.envelope(1)))])
+        assert log.send([(row.topic, str(row.subject).encode(), row.value, known.headers(1))])
         row.published_at = row.recorded_at
     return True
