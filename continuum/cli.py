@@ -19,7 +19,7 @@ from casebus.registry import Refused, Registry, RegistryAway, publish
 from casebus.schema_checks import check as check_schemas
 from casebus.schemas import UnknownSchema
 from casebus.settings import MissingSetting
-from continuum import databases, operations
+from continuum import databases, deployment, operations
 from continuum.batches import BatchFailed
 from continuum.figures import NotSettled
 from continuum.local.process import LocalFailure, ended_by_signals
@@ -153,6 +153,7 @@ def _operation(run: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+app.command("secrets")(_operation(deployment.make_secrets))
 app.command("provision")(_operation(databases.provision_service))
 app.command("migrate")(_operation(databases.migrate_service))
 app.command("reseed")(_operation(operations.reseed_service))
