@@ -18,7 +18,7 @@ from casebus.cluster import Cluster
 from casebus.database import unavailable
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
 from casebus.inbox import begin_at, enter_generation, places
-from casebus.kafka import Partition, Reader, Record, bounds, name_of, newest_generation
+from casebus.kafka import Partition, Reader, Record, bounds, newest_generation
 from casebus.track import Parsed, Tally, Track
 
 BATCH = 1000
@@ -85,7 +85,7 @@ class Consumer:
             except (LogBroken, OutOfReach) as error:
                 self._stopped(error, stop)
             except Exception as error:  # noqa: BLE001  # a broker or a database that is away: begin again until it is back
-                log.warning("track begins again", track=self._track.group, error=name_of(error))
+                log.warning("track begins again", track=self._track.group, error=type(error).__name__)
                 stop.wait(0.5)
 
     def _stopped(self, error: Exception, stop: Signal) -> None:
@@ -98,7 +98,7 @@ class Consumer:
             self.stopped_because = str(lasting)
             stop.wait(STOPPED_SECONDS)
         except Exception as passing:  # noqa: BLE001  # the broker or the database didn't answer: look again
-            log.warning("track begins again", track=self._track.group, error=name_of(passing))
+            log.warning("track begins again", track=self._track.group, error=type(passing).__name__)
             stop.wait(0.5)
 
     def _find_reach(self, error: Exception) -> None:
@@ -193,7 +193,8 @@ class Consumer:
         with self._engine.begin() as connection:
             known = places(connection, self._schema)
         if any(known[partition][0] != following for partition, following in here.items()):
-            self._begin_again(reader, BeginAgain("its place was moved"))
+            log.info("its place was moved: reading on from there", track=self._track.group)
+            reader.seek(self._place(list(here)))
 
     def _begin_again(self, reader: Reader, why: BeginAgain) -> None:
         log.info("reading again from what the database says", track=self._track.group, reason=str(why))

@@ -21,6 +21,8 @@ SEND_SECONDS = 4.0
 """How long a batch may wait for its answers: less than the relay's session may idle (5 s), so a stuck broker never costs it its claim."""
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 3.0
+"""How often a reader looks whether its topics are still the same, and how long it waits for that answer."""
+LOOK_SECONDS = 3.0
 _NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 """What a broker says of a topic that was made a moment ago."""
 
@@ -30,12 +32,6 @@ _client_log = logging.getLogger("continuum.kafka")
 
 BrokerFailure = KafkaException
 """What the client raises when the broker can't be reached or refuses."""
-
-
-def name_of(error: Exception) -> str:
-    """What an error is called in a log, the broker's word with it; never what it says, which may hold anything."""
-    said = error.args[0] if isinstance(error, BrokerFailure) and error.args else None
-    return f"{type(error).__name__} {said.name()}" if isinstance(said, KafkaError) else type(error).__name__
 
 
 class SendFailed(Exception):
@@ -102,13 +98,10 @@ class Log:
     def send(self, records: Iterable[tuple[str, bytes, bytes, Headers]]) -> list[Receipt]:
         """Send and wait; the receipts of what was acknowledged in time, in any order. Raises SendFailed when the producer is beyond use."""
         receipts: list[Receipt] = []
-        refused: set[str] = set()
 
         def answered(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 receipts.append(Receipt(str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)))
-            else:
-                refused.add(error.name())
 
         try:
             for topic, key, value, headers in records:
@@ -116,8 +109,6 @@ class Log:
         except (BufferError, KafkaException) as error:
             raise SendFailed(str(error)) from error
         self._producer.flush(SEND_SECONDS)
-        if refused:
-            _client_log.warning("the broker did not take every record: %s", ", ".join(sorted(refused)))
         return [self._placed(receipt) for receipt in receipts]
 
     def _placed(self, receipt: Receipt) -> Receipt:
@@ -217,10 +208,7 @@ def _bounds(probe: Consumer, topic: str) -> list[tuple[int, int]]:
     end = monotonic() + ASK_SECONDS
     while True:
         try:
-            found = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic]
-            if found.error is not None:
-                raise KafkaException(found.error)
-            partitions = found.partitions
+            partitions = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic].partitions
             return [probe.get_watermark_offsets(TopicPartition(topic, part), timeout=ASK_SECONDS) for part in sorted(partitions)]
         except KafkaException as error:
             if error.args[0].code() not in _NOT_YET or monotonic() > end:
@@ -232,11 +220,41 @@ Place = Callable[[Sequence[Partition]], dict[Partition, int]]
 """Where to begin in each partition, by what our database has applied."""
 
 
+class TopicMadeAgain(Exception):
+    """A topic is another one than when its reader began: read it by a new client."""
+
+
+class _Identities:
+    """Which topics a client began with. One that was made again has lower leader epochs, which librdkafka takes for old news: it would
+    wait for ever, without a word, where the topic before it had been through a restart of its broker."""
+
+    def __init__(self, cluster: Cluster, topics: Sequence[str]) -> None:
+        common: dict[str, Any] = {**cluster.client(), "logger": _client_log}
+        self._admin = AdminClient(common)
+        self._topics = TopicCollection(list(topics))
+        self._known: dict[str, str] = {}
+        self._due = 0.0
+
+    def look(self) -> None:
+        """Every few seconds. Raises TopicMadeAgain; a topic that is away, or a broker that doesn't answer, is asked for again."""
+        if monotonic() < self._due:
+            return
+        for topic, answer in self._admin.describe_topics(self._topics, request_timeout=LOOK_SECONDS).items():
+            try:
+                found = str(answer.result().topic_id)
+            except KafkaException:
+                continue
+            if self._known.setdefault(topic, found) != found:
+                raise TopicMadeAgain(topic)
+        self._due = monotonic() + LOOK_SECONDS
+
+
 class Reader:
     """The reading side of one track: a group member that begins where `place` says, never where the group does."""
 
     def __init__(self, cluster: Cluster, group: str, topics: Sequence[str], place: Place) -> None:
         self._place = place
+        self._identities = _Identities(cluster, topics)
         self._next: dict[Partition, int] = {}
         self._consumer = Consumer(
             _reading(cluster, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
@@ -256,7 +274,9 @@ class Reader:
         consumer.incremental_unassign(partitions)
 
     def batch(self, limit: int, seconds: float) -> list[Record]:
-        """What is there, up to `limit`; waits for the first record only. Raises OutOfReach where the log doesn't have what comes next."""
+        """What is there, up to `limit`; waits for the first record only. Raises OutOfReach where the log doesn't have what comes next,
+        and TopicMadeAgain."""
+        self._identities.look()
         records = _batch(self._consumer, limit, seconds)
         for record in records:
             if (record.topic, record.partition) in self._next:
@@ -284,8 +304,11 @@ class WholeTopics:
     def __init__(self, cluster: Cluster, topics: Sequence[str]) -> None:
         self._consumer = Consumer(_reading(cluster, "continuum-watermarks"))
         self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in topics])
+        self._identities = _Identities(cluster, topics)
 
     def batch(self, limit: int, seconds: float) -> list[Record]:
+        """What is there, up to `limit`; waits for the first record only. Raises TopicMadeAgain."""
+        self._identities.look()
         return _batch(self._consumer, limit, seconds)
 
     def close(self) -> None:

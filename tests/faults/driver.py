@@ -146,6 +146,11 @@ class Load:
     def acknowledged(self) -> int:
         return len(self.ledger.said)
 
+    def has_told(self, cases: int) -> bool:
+        """Whether so many cases have begun. Raises what ended the load."""
+        self.must_run()
+        return self.ledger.cases >= cases
+
     def must_run(self) -> None:
         """Raises what ended the load; AssertionError when it told all its cases before the fault had struck."""
         for each in self._threads:

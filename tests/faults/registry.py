@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.faults.ground import Ground, ground
 from tests.faults.kills import kills
 from tests.faults.outcome import Outcome
+from tests.faults.watermarks.storm import watermarks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +31,10 @@ class Fault:
         return outcome.lasting(time.monotonic() - begun)
 
 
-FAULTS = (Fault(name="kills", promise="kill -9 of every service at every step, and at random", run=kills, in_gate=True),)
+FAULTS = (
+    Fault(name="kills", promise="kill -9 of every service at every step, and at random", run=kills, in_gate=True),
+    Fault(name="watermarks", promise="alerts are an oracle's, whatever is frozen, killed or made again", run=watermarks, in_gate=True),
+)
 
 
 def by_name(names: list[str]) -> list[Fault]:
