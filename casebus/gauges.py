@@ -39,7 +39,7 @@ class Gauges:
     _following: dict[str, dict[tuple[str, int], int]] = field(default_factory=dict)
 
     def run(self, stop: Signal) -> None:
-        metrics.POOL_IN_USE.set_function(self.engine.pool.checkedout)  # type: ignore[attr-defined]  # of a QueuePool, as database.connect makes it
+        metrics.POOL_IN_USE.labels(self.owner).set_function(self.engine.pool.checkedout)  # type: ignore[attr-defined]  # of a QueuePool, as database.connect makes it
         try:
             while not stop.is_set():
                 self.turn()
@@ -51,9 +51,9 @@ class Gauges:
         """Look once."""
         for part, is_stopped in self.stopped().items():
             metrics.STOPPED.labels(part).set(is_stopped)
-        metrics.DATABASE_UP.set(self._look_up())
-        metrics.BROKER_UP.set(self._look_at_log())
-        metrics.LOOKED.set(time())
+        metrics.DATABASE_UP.labels(self.owner).set(self._look_up())
+        metrics.BROKER_UP.labels(self.owner).set(self._look_at_log())
+        metrics.LOOKED.labels(self.owner).set(time())
 
     def _look_up(self) -> bool:
         try:

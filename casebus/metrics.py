@@ -49,6 +49,8 @@ def _declared(name: str, kind: str, meaning: str, act: str, labels: Mapping[str,
 
 
 _OWNER = "the service that writes the topic"
+_ITSELF = "the service that tells it"
+"""Without a label the stream, which has no database, would tell them too, as 0."""
 _TRACK = "the service and what the track is for: planning.copies"
 
 EVENTS = counter(
@@ -75,7 +77,7 @@ COMMAND_SECONDS = histogram(
     "continuum_command_seconds",
     "Time of a request of commands, one or a batch, from the first statement to its commit.",
     "Rises alone: the database is slow. Rises with the pool in use: too many wait.",
-    service="the service that was asked",
+    owner=_ITSELF,
 )
 HTTP_SECONDS = histogram(
     "continuum_http_request_seconds",
@@ -128,19 +130,23 @@ PARKED = gauge(
 QUARANTINED = gauge(
     "continuum_quarantined_records", "Records that can't be applied and that nobody has settled, up to 10,000.", "Above 0.", track=_TRACK
 )
-DATABASE_UP = gauge("continuum_database_up", "1 where the database answered the last look at these states, within 2 s.", "0.")
+DATABASE_UP = gauge(
+    "continuum_database_up", "1 where the database answered the last look at these states, within 2 s.", "0.", owner=_ITSELF
+)
 BROKER_UP = gauge(
-    "continuum_broker_up", "1 where the broker answered the last look at the ends of the topics, within 3 s.", "0: commands go on."
+    "continuum_broker_up", "1 where the broker answered the last look at the ends of topics, within 3 s.", "0.", owner=_ITSELF
 )
 LOOKED = gauge(
     "continuum_looked_timestamp_seconds",
     "When the states were last looked up, in Unix time: the outbox, lag, parked, quarantined, clocks, open alerts.",
     "Older than a minute: what these say is old, because the database hangs.",
+    owner=_ITSELF,
 )
 POOL_IN_USE = gauge(
     "continuum_database_in_use_connections",
     "Connections of the process's pool that are in use now.",
-    "Near 16, all there are: 503 soon.",
+    "Near 16, all that there are: 503 soon.",
+    owner=_ITSELF,
 )
 SPANS_LOST = counter(
     "continuum_spans_lost_total", "Spans that the collector didn't take.", "Rises: the collector is away. Nothing else suffers."

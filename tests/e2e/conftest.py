@@ -16,6 +16,7 @@ from casebus.topics import read_topics
 from continuum.local import ports, postgres
 from continuum.replay import SystemClock
 from continuum.stack import PORTS, SERVICES, Manner, Running, issuer, prepared_databases, services_on
+from tests.otlp import Collector, collecting
 from tests.waiting import until
 
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -33,10 +34,10 @@ class Person:
         return self._client(service).get(f"/api{path}", headers=headers)
 
     def tell(
-        self, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "", key: str = ""
+        self, service: str, path: str, body: Mapping[str, object], *, version: int | None = None, seen: str = "", key: str = "", **more: str
     ) -> httpx.Response:
         """The answer; a service that says that it isn't there yet is asked again, as any client would, with the same key."""
-        headers = {"Idempotency-Key": key or str(uuid4())}
+        headers = {"Idempotency-Key": key or str(uuid4())} | more
         if version is not None:
             headers["If-Match"] = f'"{version}"'
         if seen:
@@ -72,7 +73,16 @@ class Platform:
 
 
 @pytest.fixture(scope="package")
-def platform(empty_broker: str, database_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def collector() -> Iterator[Collector]:
+    """Where the platform's spans go: every test here runs with traces."""
+    with collecting() as made, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "500")
+        yield made
+
+
+@pytest.fixture(scope="package")
+def platform(empty_broker: str, database_server: str, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Four services, Faust and the console; on 2 March 2026, 08:00 UTC, until somebody steps the time."""
     for name in SERVICES:
         postgres.drop(database_server, name)

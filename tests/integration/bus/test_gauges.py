@@ -24,7 +24,7 @@ def lag(sample: Sample, look: Gauges) -> float:
 
     def answered() -> bool:
         look.turn()
-        return reading("continuum_broker_up") == 1
+        return reading("continuum_broker_up", owner=sample.owner) == 1
 
     until(answered)
     group = sample.track().group
@@ -84,13 +84,13 @@ def test_a_count_of_what_is_too_much_stays_cheap(offline: Sample, monkeypatch: p
 def test_a_broker_and_a_database_that_are_away_are_told_and_nothing_is_raised(offline: Sample) -> None:
     look = gauges_of(offline)
     look.turn()
-    assert reading("continuum_broker_up") == 0
-    assert reading("continuum_database_up") == 1
+    assert reading("continuum_broker_up", owner=offline.owner) == 0
+    assert reading("continuum_database_up", owner=offline.owner) == 1
     with offline.admin.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE own.outbox RENAME TO elsewhere")
     look.turn()
-    assert reading("continuum_database_up") == 0
-    assert (reading("continuum_looked_timestamp_seconds") or 0) > 0
+    assert reading("continuum_database_up", owner=offline.owner) == 0
+    assert (reading("continuum_looked_timestamp_seconds", owner=offline.owner) or 0) > 0
 
 
 def test_a_relay_tells_whether_it_works(sample: Sample) -> None:

@@ -22,6 +22,7 @@ from continuum.local import ports, postgres
 from continuum.local.process import Child, Program, Supervisor
 from tests.integration.bus.office import CASE, CLONE, LEAD
 from tests.integration.bus.sample import new_owner
+from tests.otlp import collecting
 from tests.waiting import until
 
 
@@ -36,7 +37,7 @@ class Place:
     engine: Engine
     token: str
 
-    def start(self, *, only: str | None = None) -> "Process":
+    def start(self, *, only: str | None = None, **more: str) -> "Process":
         [port] = ports.choose(0)
         environment = {
             "KAFKA_BOOTSTRAP": self.bootstrap,
@@ -44,6 +45,7 @@ class Place:
             "CONTINUUM_PORT": str(port),
             "CONTINUUM_JWT_PUBLIC_KEY": str(self.home / "key.pem"),
             "CONTINUUM_WATERMARK_SECONDS": "0.25",
+            **more,
         }
         command = (sys.executable, "-m", "services.intake.main", *(("--only", only) if only else ()))
         log = self.home / f"intake-{port}.log"
@@ -144,3 +146,23 @@ def test_a_service_runs_in_parts_and_each_tells_its_health(place: Place) -> None
         assert process.get("/readyz").status_code == 200
     place.supervisor.stop(api.child, relay.child, within=6)
     assert [process.child.code for process in (api, relay)] == [0, 0]
+
+
+def test_the_last_spans_are_sent_before_the_process_ends(place: Place) -> None:
+    with collecting() as collector:
+        process = place.start(only="api", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="60000")
+        assert process.receive().status_code == 201
+        assert collector.all() == [], "nothing is sent for a minute"
+        place.supervisor.stop(process.child, within=10)
+        assert process.child.code == 0
+        assert len(collector.named("POST /api/cases")) == 1
+
+
+def test_a_collector_that_never_answers_holds_up_no_command_and_no_end(place: Place) -> None:
+    with collecting() as collector:
+        collector.answers.clear()
+        process = place.start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="10")
+        assert [process.receive().status_code for _ in range(50)] == [201] * 50
+        until(lambda: place.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
+        place.supervisor.stop(process.child, within=10)
+        assert process.child.code == 0

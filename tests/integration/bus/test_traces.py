@@ -92,4 +92,4 @@ def test_a_record_with_a_broken_context_is_applied_and_linked_to_nothing(sample:
         with in_thread(consumer_of(sample).run):
             until(lambda: sample.numbers(case) == [7])
         assert [links(span) for span in whole(spans, f"send {sample.topic}") + whole(spans, f"process {sample.track().group}")] == [[], []]
-    assert "traceparent" not in dict(log_of(sample)[0].headers)
+    assert dict(log_of(sample)[0].headers)["traceparent"] == b"00-broken"
