@@ -61,3 +61,7 @@ image: ## Build the image of the services (BASE= names another base, IMAGE= anot
 
 screenshot: $(SETUP) ## Take pictures of the board of the demo that runs (docs/board-*.png)
 	@$(BIN)/python -m tools.screenshot
+
+.PHONY: bench
+bench: $(SETUP) ## Measure beside the bound and the naive way (NAMES=, ARGS=--quick): docs/performance.md
+	$(BIN)/python -m tests.bench $(NAMES) $(ARGS)

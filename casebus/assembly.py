@@ -13,6 +13,7 @@ from casebus import database, telemetry
 from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.consumer import Consumer
+from casebus.copies import Copies
 from casebus.desk import Desk, Spec
 from casebus.event import Event
 from casebus.gauges import Gauges
@@ -53,8 +54,8 @@ class Blueprint:
     reading: Callable[[Desk], APIRouter]
     copies: Mapping[type[Event], Handler]
     reactions: Mapping[type[Event], Handler]
-    make_copies: Callable[[Connection, Codec], Work] | None = None
-    """The Work of the copies, where it isn't that of the rest."""
+    make_copies: Callable[[Connection, Codec], Work] = Copies
+    """The Work of the copies."""
     jobs: Callable[[Parts], Mapping[str, Job]] = field(default=lambda _: {})
     gauges: Callable[[Connection], None] = field(default=lambda _: None)
     """Looks up the metrics that only this service has."""
@@ -64,7 +65,7 @@ class Blueprint:
         return {t.name: t for t in read_topics() if t.owner == self.name and t.kind in (Kind.CASE, Kind.WATCH)}
 
     def work_on(self, codec: Codec, schema: str = "own") -> Callable[[Connection], Work]:
-        make = self.make_copies if schema == "copy" and self.make_copies else self.make_work
+        make = self.make_copies if schema == "copy" else self.make_work
         return lambda connection: make(connection, codec)
 
     def tracks(self, codec: Codec) -> list[Track]:

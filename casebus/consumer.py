@@ -18,7 +18,7 @@ from casebus.cluster import Cluster
 from casebus.database import unavailable
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
 from casebus.inbox import begin_at, enter_generation, places
-from casebus.kafka import Partition, Reader, Record, bounds, newest_generation
+from casebus.kafka import Partition, Reader, Record, bounds, name_of, newest_generation
 from casebus.track import Parsed, Tally, Track
 
 BATCH = 1000
@@ -85,7 +85,7 @@ class Consumer:
             except (LogBroken, OutOfReach) as error:
                 self._stopped(error, stop)
             except Exception as error:  # noqa: BLE001  # a broker or a database that is away: begin again until it is back
-                log.warning("track begins again", track=self._track.group, error=type(error).__name__)
+                log.warning("track begins again", track=self._track.group, error=name_of(error))
                 stop.wait(0.5)
 
     def _stopped(self, error: Exception, stop: Signal) -> None:
@@ -98,7 +98,7 @@ class Consumer:
             self.stopped_because = str(lasting)
             stop.wait(STOPPED_SECONDS)
         except Exception as passing:  # noqa: BLE001  # the broker or the database didn't answer: look again
-            log.warning("track begins again", track=self._track.group, error=type(passing).__name__)
+            log.warning("track begins again", track=self._track.group, error=name_of(passing))
             stop.wait(0.5)
 
     def _find_reach(self, error: Exception) -> None:

@@ -31,6 +31,10 @@ def unpack(packed: bytes) -> list[tuple[str, bytes]]:
     return [(name, value.encode("latin-1")) for name, value in orjson.loads(packed)]
 
 
+_WAITS = "SELECT EXISTS (SELECT FROM {schema}.parked), EXISTS (SELECT FROM {schema}.quarantine WHERE state = 'DISCARDED')"
+"""Most of the time nothing does, and then nothing need be searched for."""
+
+
 def _order(key: tuple[Any, ...]) -> tuple[Any, ...]:
     """By topic, case and number; ids compare as numbers, which is a lot faster than as ids."""
     return key[0], key[1].int, *key[2:]
@@ -133,18 +137,24 @@ class Seen:
         seen = cls(connection, schema)
         for topic, subject, seq in connection.execute(text(f"SELECT topic, subject, seq FROM {schema}.inbox WHERE {among}"), values).all():
             seen.last[topic, subject] = seq
-        rows = connection.execute(
-            text(f"SELECT topic, subject, seq, part, log_offset, value, headers FROM {schema}.parked WHERE {among}"), values
+        if any(connection.execute(text(_WAITS.format(schema=schema))).one()):
+            seen._load_waiting(among, values)
+        return seen
+
+    def _load_waiting(self, among: str, values: dict[str, Any]) -> None:
+        """What is parked, and what was given up."""
+        rows = self.connection.execute(
+            text(f"SELECT topic, subject, seq, part, log_offset, value, headers FROM {self.schema}.parked WHERE {among}"), values
         )
         for topic, subject, seq, part, offset, value, headers in rows:
             fields = unpack(headers)
             record = Record(topic, part, offset, dict(fields).get("ce_subject"), value, fields)
-            seen.parked.setdefault((topic, subject), {})[seq] = record
-        rows = connection.execute(
-            text(f"SELECT topic, subject, seq FROM {schema}.quarantine WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {among}"), values
+            self.parked.setdefault((topic, subject), {})[seq] = record
+        rows = self.connection.execute(
+            text(f"SELECT topic, subject, seq FROM {self.schema}.quarantine WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {among}"),
+            values,
         )
-        seen.given_up = {(topic, subject, seq) for topic, subject, seq in rows}
-        return seen
+        self.given_up = {(topic, subject, seq) for topic, subject, seq in rows}
 
     def is_next(self, key: Key, seq: int) -> bool:
         return seq == self.last.get(key, 0) + 1

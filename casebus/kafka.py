@@ -34,6 +34,12 @@ BrokerFailure = KafkaException
 """What the client raises when the broker can't be reached or refuses."""
 
 
+def name_of(error: Exception) -> str:
+    """What an error is called in a log, the broker's word with it; never what it says, which may hold anything."""
+    said = error.args[0] if isinstance(error, BrokerFailure) and error.args else None
+    return f"{type(error).__name__} {said.name()}" if isinstance(said, KafkaError) else type(error).__name__
+
+
 class SendFailed(Exception):
     """Not everything was acknowledged; what is unpublished is sent again by a new producer."""
 
@@ -98,10 +104,13 @@ class Log:
     def send(self, records: Iterable[tuple[str, bytes, bytes, Headers]]) -> list[Receipt]:
         """Send and wait; the receipts of what was acknowledged in time, in any order. Raises SendFailed when the producer is beyond use."""
         receipts: list[Receipt] = []
+        refused: set[str] = set()
 
         def answered(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 receipts.append(Receipt(str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)))
+            else:
+                refused.add(error.name())
 
         try:
             for topic, key, value, headers in records:
@@ -109,6 +118,8 @@ class Log:
         except (BufferError, KafkaException) as error:
             raise SendFailed(str(error)) from error
         self._producer.flush(SEND_SECONDS)
+        if refused:
+            _client_log.warning("the broker did not take every record: %s", ", ".join(sorted(refused)))
         return [self._placed(receipt) for receipt in receipts]
 
     def _placed(self, receipt: Receipt) -> Receipt:
@@ -208,7 +219,10 @@ def _bounds(probe: Consumer, topic: str) -> list[tuple[int, int]]:
     end = monotonic() + ASK_SECONDS
     while True:
         try:
-            partitions = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic].partitions
+            found = probe.list_topics(topic, timeout=ASK_SECONDS).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            partitions = found.partitions
             return [probe.get_watermark_offsets(TopicPartition(topic, part), timeout=ASK_SECONDS) for part in sorted(partitions)]
         except KafkaException as error:
             if error.args[0].code() not in _NOT_YET or monotonic() > end:

@@ -18,7 +18,7 @@ from casebus.cluster import Cluster
 from casebus.codec import Codec
 from casebus.consumer import Consumer
 from casebus.errors import LogBroken
-from casebus.kafka import Log
+from casebus.kafka import Log, name_of
 from casebus.relay import Relay, claim
 from casebus.topics import Topic
 
@@ -57,7 +57,7 @@ class RelayLoop:
                 stop.wait(5)
             except Exception as error:  # noqa: BLE001  # whatever failed: a new session, a new producer, new barriers
                 metrics.RELAY_FAILURES.labels(self.owner).inc()
-                log.warning("relay begins again", error=type(error).__name__)
+                log.warning("relay begins again", error=name_of(error))
                 stop.wait(0.5)
 
     def _serve(self, connection: Connection, stop: Signal) -> None:

@@ -11,7 +11,7 @@ from casebus.contracts import intake
 from casebus.event import Event
 
 TABLE = "copy.sharing"
-DDL = "CREATE TABLE copy.sharing (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)"
+DDL = "CREATE TABLE copy.sharing (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL) WITH (fillfactor = 70)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ from casebus.registry import Refused, Registry, RegistryAway, publish
 from casebus.schema_checks import check as check_schemas
 from casebus.schemas import UnknownSchema
 from casebus.settings import MissingSetting
-from continuum import databases, operations
+from continuum import databases, deployment, operations
 from continuum.batches import BatchFailed
 from continuum.figures import NotSettled
 from continuum.local.process import LocalFailure, ended_by_signals
@@ -153,6 +153,7 @@ def _operation(run: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+app.command("secrets")(_operation(deployment.make_secrets))
 app.command("provision")(_operation(databases.provision_service))
 app.command("migrate")(_operation(databases.migrate_service))
 app.command("reseed")(_operation(operations.reseed_service))
@@ -201,15 +202,17 @@ Bootstrap = Annotated[str | None, typer.Option(envvar="KAFKA_BOOTSTRAP", help="T
 
 @topics.command("diff")
 def topics_diff(bootstrap: Bootstrap = None) -> None:
-    """Show how the broker's topics differ from what is declared. Exit code 1 when they do.
+    """Show how the broker's topics, and who may write and read them, differ from what is declared. Exit code 1 when they do.
 
     Example: `continuum topics diff`
     """
+    from casebus import rights
     from casebus.topic_admin import diff
     from casebus.topics import read_topics
 
     with clear_failures():
-        changes = diff(_cluster(bootstrap), read_topics())
+        cluster, declared = _cluster(bootstrap), read_topics()
+        changes = diff(cluster, declared) + rights.diff(cluster, declared)
     for change in changes:
         typer.echo(f"{change.topic} {change.what}")
     if changes:
@@ -220,15 +223,17 @@ def topics_diff(bootstrap: Bootstrap = None) -> None:
 def topics_apply(
     bootstrap: Bootstrap = None, replication: Annotated[int, typer.Option(help="Copies of each new topic.", min=1)] = 1
 ) -> None:
-    """Create missing topics and set what differs; it deletes nothing.
+    """Create missing topics, set what differs, and let each service write its own and read what it consumes. It deletes nothing.
 
     Example: `continuum topics apply --replication 3`
     """
+    from casebus import rights
     from casebus.topic_admin import apply
     from casebus.topics import read_topics
 
     with clear_failures():
-        changes = apply(_cluster(bootstrap), read_topics(), replication=replication)
+        cluster, declared = _cluster(bootstrap), read_topics()
+        changes = apply(cluster, declared, replication=replication) + rights.apply(cluster, declared)
     for change in changes:
         typer.echo(f"{change.topic} {change.what}" + ("" if change.possible else " (left as it is)"))
     if not all(change.possible for change in changes):

@@ -18,7 +18,7 @@ BEGIN
     RETURN greatest(t.floor, t.base + (clock_timestamp() - t.since));
 END $$;
 
-CREATE TABLE own.head (topic text, subject uuid, seq int NOT NULL, recorded_at timestamptz NOT NULL, PRIMARY KEY (topic, subject));
+CREATE TABLE own.head (topic text, subject uuid, seq int NOT NULL, recorded_at timestamptz NOT NULL, PRIMARY KEY (topic, subject)) WITH (fillfactor = 70);
 
 CREATE TABLE own.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

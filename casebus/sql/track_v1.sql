@@ -1,6 +1,6 @@
 -- One track of a service: how far it has read, what it has applied, what waits, what could not be applied. {schema} is own (reactions) or copy (copies).
 CREATE TABLE {schema}.position (topic text, part int, generation int NOT NULL DEFAULT 0, next bigint NOT NULL DEFAULT 0, PRIMARY KEY (topic, part));
-CREATE TABLE {schema}.inbox (topic text, subject uuid, seq int NOT NULL, PRIMARY KEY (topic, subject));
+CREATE TABLE {schema}.inbox (topic text, subject uuid, seq int NOT NULL, PRIMARY KEY (topic, subject)) WITH (fillfactor = 70);
 CREATE TABLE {schema}.parked (
     topic text, subject uuid, seq int, part int NOT NULL, log_offset bigint NOT NULL,
     value bytea NOT NULL, headers bytea NOT NULL, parked_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (topic, subject, seq)

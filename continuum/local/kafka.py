@@ -70,7 +70,7 @@ def _format(java: tuple[str, ...], folder: Path, data: Path) -> None:
     properties = folder / "format.properties"
     _write_properties(properties, data=unfinished, port=1, controller_port=2)
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    named = f"--cluster-id={cluster}"  # in one word: it may begin with a dash
+    named = f"--cluster-id={cluster}"  # one word: an id may begin with a dash
     command = (*java, "kafka.tools.StorageTool", "format", "--standalone", named, "--config", str(properties))
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_SECONDS)
     if answer.returncode:

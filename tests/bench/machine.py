@@ -1,0 +1,58 @@
+"""What the figures were measured on."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+from continuum.stack import CLONE
+
+SYNCS = 200
+
+
+def described() -> str:
+    """The machine, the disk's time for one durable write, and the commit, in one line."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    disk = shutil.disk_usage(tempfile.gettempdir()).total / 1e9
+    return (
+        f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, a disk of {disk:.0f} GB that keeps 8 KB durably in"
+        f" {_sync_seconds() * 1e3:.2f} ms; {platform.system()} {platform.release()}, Python {platform.python_version()};"
+        f" {datetime.now(UTC):%Y-%m-%d}, commit {commit()}"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _sync_seconds() -> float:
+    """The median time of writing 8 KB and waiting until the disk has it: what one commit costs at least."""
+    took = []
+    with tempfile.NamedTemporaryFile(buffering=0) as file:
+        for _ in range(SYNCS):
+            begin = perf_counter()
+            file.write(bytes(8192))
+            os.fdatasync(file.fileno())
+            took.append(perf_counter() - begin)
+    return sorted(took)[SYNCS // 2]
+
+
+def commit() -> str:
+    """The commit that is checked out, with a + where files differ from it; "unknown" outside of a clone."""
+    try:
+        name = _git("rev-parse", "--short", "HEAD")
+        return name + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(("git", "-C", str(CLONE), *words), capture_output=True, text=True, check=True).stdout.strip()

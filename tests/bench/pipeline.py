@@ -1,0 +1,162 @@
+"""From the log to committed rows: the participation copy, monitoring's copies, and planning's reactions."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from random import Random
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from casebus.assembly import Blueprint
+from casebus.codec import Codec
+from casebus.contracts.planning import StepKind
+from casebus.event import Event
+from casebus.sharing import Sharing
+from continuum.stack import CLONE
+from services.monitoring.main import blueprint as monitoring
+from services.monitoring.policies import read_policies
+from services.planning.domain import Plan, PlanState, Step, StepState
+from services.planning.main import BLUEPRINT as PLANNING
+from tests.bench.capture import capture, digest, release, replayed
+from tests.bench.figure import Figure
+from tests.bench.ground import Ground, Store
+from tests.bench.history import AGENCIES, answers, envelopes, interleaved, new_ids, opened, participation, publish, received
+from tests.bench.naive import NaiveTrack, NaiveWork, OrmShelf, PlanRow, SharingRow
+from tests.bench.naive_copies import NaiveCopies
+from tests.bench.reading import Pace, read_all, track_of
+
+NAIVE_MOST, NAIVE_SECONDS = 4000, 10.0
+
+
+class NaivePlanning(NaiveWork):
+    def __init__(self, session: Session, codec: Codec) -> None:
+        super().__init__(session, codec)
+        self.plans = OrmShelf(session, PlanRow, Plan)
+        self.sharing = OrmShelf(session, SharingRow, Sharing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """One track of a service, what its tables hold before, and the naive way to do the same."""
+
+    name: str
+    blueprint: Blueprint
+    schema: str
+    naive_work: Callable[[Session, Codec], NaiveWork]
+    load: Callable[[Store], None] = lambda _: None
+
+    def begin(self, ground: Ground, store: Store) -> None:
+        """The tables as they are before the first record."""
+        wipe(store)
+        self.load(store)
+        with store.engine.begin() as connection:
+            track_of(self.blueprint, ground, self.schema).prepare(connection)
+            connection.execute(text(f"UPDATE {self.schema}.position SET generation = 1"))
+        store.settled()
+
+    def product(self, ground: Ground, total: int) -> Pace:
+        with ground.store(self.blueprint.name) as store:
+            self.begin(ground, store)
+            return read_all(ground, store, track_of(self.blueprint, ground, self.schema), total)
+
+    def bound(self, ground: Ground, total: int) -> float:
+        """Records a second if SQL alone brought the rows that they left."""
+        with ground.store(self.blueprint.name) as store:
+            self.begin(ground, store)
+            capture(store)
+            read_all(ground, store, track_of(self.blueprint, ground, self.schema), total)
+            release(store)
+            left = digest(store)
+            self.begin(ground, store)
+            took = replayed(store)
+            assert digest(store) == left, "SQL alone must leave the same rows"
+            return total / took
+
+    def naive(self, ground: Ground, most: int = NAIVE_MOST) -> float:
+        track = track_of(self.blueprint, ground, self.schema)
+        with ground.store(self.blueprint.name) as store:
+            self.begin(ground, store)
+            return NaiveTrack(
+                service=track.service,
+                schema=track.schema,
+                topics=track.topics,
+                handlers=track.handlers,
+                make_work=self.naive_work,
+                codec=ground.codec,
+                engine=store.engine,
+            ).read(ground.cluster, most, NAIVE_SECONDS)
+
+
+def wipe(store: Store) -> None:
+    """Empty tables, as after the migrations."""
+    with store.admin.begin() as connection:
+        names = connection.execute(
+            text(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('own', 'copy')"
+                " AND tablename <> 'timebase'"
+            )
+        ).scalars()
+        connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
+
+
+def participation_copy() -> Course:
+    return Course(name="projection", blueprint=PLANNING, schema="copy", naive_work=NaivePlanning)
+
+
+def monitoring_copies() -> Course:
+    policies = read_policies(CLONE / "deploy" / "policies")
+    return Course(name="projection, monitoring", blueprint=monitoring(policies), schema="copy", naive_work=NaiveCopies)
+
+
+def deciding(plans: Mapping[UUID, tuple[UUID, UUID]]) -> Course:
+    """Planning's reactions; each of the plans is agreed, and two of its steps wait for an answer of referral."""
+
+    def load(store: Store) -> None:
+        rows = [{"id": case_id, "body": _FORM.dump_json(_plan(case_id, steps)).decode()} for case_id, steps in plans.items()]
+        with store.admin.begin() as connection:
+            connection.execute(text("INSERT INTO own.plan (id, version, body) VALUES (:id, 1, CAST(:body AS jsonb))"), rows)
+
+    return Course(name="deciding", blueprint=PLANNING, schema="own", naive_work=NaivePlanning, load=load)
+
+
+_FORM = TypeAdapter(Plan)
+
+
+def _plan(case_id: UUID, steps: tuple[UUID, UUID]) -> Plan:
+    waiting = {"kind": StepKind.REFERRAL, "agency": AGENCIES[0], "service_type": "shelter", "state": StepState.REQUESTED}
+    return Plan(id=case_id, state=PlanState.ACTIVE, steps=tuple(Step(id=step, **waiting) for step in steps))  # type: ignore[arg-type]  # the fields of a step
+
+
+def feed(ground: Ground, dice: Random, scripts: Iterable[list[Event]]) -> int:
+    """New topics that hold the events of these cases; how many."""
+    ground.afresh()
+    return publish(ground.cluster, ground.codec, envelopes(dice, interleaved(dice, scripts)))
+
+
+def project(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
+    """The participation copy of planning, and all of monitoring's copies, from the same log."""
+    dice = Random(seed)
+    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 1_000 if quick else 15_000)))
+    goal = "≥ 80 × naive, ≥ 60 % of the bound"
+    return [compared(ground, course, total, "events/s", goal) for course in (participation_copy(), monitoring_copies())]
+
+
+def decide(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
+    """New cases get their plans, and old ones' steps their answers: two thirds of the events change something, half of them say so."""
+    dice = Random(seed)
+    count = 800 if quick else 8_000
+    plans: dict[UUID, tuple[UUID, UUID]] = {case: (new_ids(dice, 2)[0], new_ids(dice, 2)[0]) for case in new_ids(dice, count)}
+    begun = ([received(case, AGENCIES[0]), opened(case, AGENCIES[0])] for case in new_ids(dice, count))
+    answered = (answers(case, steps, dice) for case, steps in plans.items())
+    total = feed(ground, dice, (script for pair in zip(begun, answered, strict=True) for script in pair))
+    return [compared(ground, deciding(plans), total, "events/s", "≥ 20 × naive")]
+
+
+def compared(ground: Ground, course: Course, total: int, unit: str, goal: str) -> Figure:
+    """The product's way, the naive one, and the bound."""
+    pace = course.product(ground, total)
+    note = f"{total} records, {pace.cpu * 1e6:.0f} µs of our own processor time each"
+    naive, bound = course.naive(ground), course.bound(ground, total)
+    return Figure(name=course.name, value=pace.rate, unit=unit, naive=naive, bound=bound, goal=goal, note=note)

@@ -1,0 +1,149 @@
+"""The outbox and its relay: events a second that a service can state, and that its relay can send and mark."""
+
+from collections.abc import Iterator
+from itertools import islice
+from random import Random
+from time import perf_counter
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from casebus import outbox
+from casebus.event import Event
+from casebus.kafka import Log
+from casebus.relay import Relay, claim
+from services.intake.main import BLUEPRINT as INTAKE
+from tests.bench.capture import capture, digest, release, replayed
+from tests.bench.figure import Figure
+from tests.bench.ground import Ground, Store
+from tests.bench.history import SOMEBODY, interleaved, new_ids, participation
+from tests.bench.naive import NaiveWork, Outbox
+from tests.bench.pipeline import wipe
+
+STATED_AT_ONCE = 200
+"""Events of one transaction, as the batch endpoint states them."""
+NAIVE_MOST, NAIVE_SECONDS = 2000, 8.0
+
+
+def relay(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
+    """First everything is stated, then everything is sent: each alone, so that the one can be held against the other."""
+    dice = Random(seed)
+    events = list(interleaved(dice, [participation(case, dice) for case in new_ids(dice, 1_000 if quick else 10_000)]))
+    with ground.store("intake") as store:
+        stated, sent = _state(ground, store, events), _send(ground, store)
+    with ground.store("intake") as store:
+        naive_stated, naive_sent = _naive(ground, store, events)
+    stating, sending = _bounds(ground, events)
+    note = f"{len(events)} events, {STATED_AT_ONCE} a transaction"
+    return [
+        Figure(name="events stated", value=stated, unit="events/s", naive=naive_stated, bound=stating, note=note),
+        Figure(
+            name="relay",
+            value=sent,
+            unit="events/s",
+            naive=naive_sent,
+            bound=sending,
+            goal="never slower than what states them",
+            note=f"{sent / stated:.2f} × what one session states without a service around it; the bound is the marks alone",
+        ),
+    ]
+
+
+def _state(ground: Ground, store: Store, events: list[Event]) -> float:
+    coming: Iterator[Event] = iter(events)
+    begin = perf_counter()
+    while chunk := list(islice(coming, STATED_AT_ONCE)):
+        with store.engine.begin() as connection:
+            outbox.append(connection, [(event, SOMEBODY) for event in chunk], ground.codec)
+    took = perf_counter() - begin
+    store.settled()
+    return len(events) / took
+
+
+def _send(ground: Ground, store: Store) -> float:
+    """The product's relay, from its start to its end. What it does before is not timed: it claims the database and asks the broker."""
+    ground.afresh()
+    with store.engine.connect() as connection:
+        assert claim(connection)
+        log = Log(ground.cluster)
+        made = Relay(connection, log, INTAKE.topics(), "intake", ground.codec)
+        made.barrier()
+        begin = perf_counter()
+        sent = made.drain()
+        took = perf_counter() - begin
+        log.close()
+        connection.invalidate()
+    assert store.one("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0
+    return sent / took
+
+
+def _bounds(ground: Ground, events: list[Event]) -> tuple[float, float]:
+    """Events a second that SQL alone can keep in the outbox, and mark as sent."""
+    with ground.store("intake") as store:
+        capture(store)
+        _state(ground, store, events)
+        stating = _again(store, len(events))
+    with ground.store("intake") as store:
+        _state(ground, store, events)
+        store.do("CREATE SCHEMA kept", "CREATE TABLE kept.outbox AS SELECT * FROM own.outbox")
+        capture(store)
+        _send(ground, store)
+        release(store)
+        left = digest(store)
+        store.do("TRUNCATE own.outbox, own.stream", "INSERT INTO own.outbox OVERRIDING SYSTEM VALUE SELECT * FROM kept.outbox")
+        store.settled()
+        took = replayed(store)
+        assert digest(store) == left, "SQL alone must leave the same rows"
+    return stating, len(events) / took
+
+
+def _again(store: Store, count: int) -> float:
+    release(store)
+    left = digest(store)
+    wipe(store)
+    took = replayed(store)
+    assert digest(store) == left, "SQL alone must leave the same rows"
+    return count / took
+
+
+def _naive(ground: Ground, store: Store, events: list[Event]) -> tuple[float, float]:
+    """An object and a commit for each event that is stated, and the same for each that is sent."""
+    begin, stated = perf_counter(), 0
+    for event in events[:NAIVE_MOST]:
+        with Session(store.engine) as session, session.begin():
+            work = NaiveWork(session, ground.codec)
+            work.cause = SOMEBODY
+            work.emit(event)
+        stated += 1
+        if perf_counter() > begin + NAIVE_SECONDS:
+            break
+    between = perf_counter()
+    ground.afresh()
+    log, sending, sent = Log(ground.cluster), perf_counter(), 0
+    while _send_one(store, log):
+        sent += 1
+        if perf_counter() > sending + NAIVE_SECONDS:
+            break
+    rate = sent / (perf_counter() - sending)
+    log.close()
+    return stated / (between - begin), rate
+
+
+def _send_one(store: Store, log: Log) -> bool:
+    with Session(store.engine) as session, session.begin():
+        row = session.scalars(select(Outbox).where(Outbox.published_at.is_(None)).order_by(Outbox.id).limit(1)).first()
+        if row is None:
+            return False
+        known = outbox.Row(
+            id=row.id,
+            topic=row.topic,
+            subject=row.subject,
+            case_seq=row.case_seq,
+            value=row.value,
+            attributes=row.attributes,
+            occurred_at=row.occurred_at,
+            recorded_at=row.recorded_at,
+        )
+        assert log.send([(row.topic, str(row.subject).encode(), row.value, known.headers(1))])
+        row.published_at = row.recorded_at
+    return True
