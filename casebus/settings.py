@@ -49,7 +49,7 @@ def common() -> dict[str, Any]:
         "port": read("CONTINUUM_PORT", int),
         "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", _public_key),
         "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "1"),
-        "registry_url": os.environ.get("SCHEMA_REGISTRY_URL"),
+        "registry_url": given("SCHEMA_REGISTRY_URL"),
         "otlp_endpoint": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
     }
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -38,14 +39,16 @@ SETTINGS: Mapping[str, str] = {
 HASTY: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def start(supervisor: Supervisor, *, home: Path, port: int, durable: bool = True) -> str:
+def start(supervisor: Supervisor, *, home: Path, port: int, durable: bool = True, programs: Path | None = None) -> str:
     """Starts a server on loopback that keeps its data in `home`/postgres; returns the administrator's URL once it answers.
 
-    `durable=False` trades safety against a power cut for speed: tests only. A server left over from a run that was killed is
-    ended first. As root it runs as `nobody`, and where that account cannot reach `home`, its files lie below
-    /var/lib/continuum and `home`/postgres leads there. Raises LocalFailure.
+    `durable=False` trades safety against a power cut for speed: tests only. `programs` are PostgreSQL's where they aren't the
+    wheel's. A server left over from a run that was killed is ended first. As root it runs as `nobody`, and where that account
+    cannot reach `home`, its files lie below /var/lib/continuum and `home`/postgres leads there. Raises LocalFailure.
     """
     place = find_place(home.absolute())
+    if programs is not None:
+        place = replace(place, programs=programs)
     supervisor.hold(locked(place.folder / "lock", "the database"))
     end_orphan(place.data / "postmaster.pid", mark=str(place.data))
     if not place.data.exists():

@@ -1,11 +1,10 @@
 """What the stream reads from its environment; nothing else does. Faust's own variables are out of reach behind a prefix (worker.py)."""
 
-import os
 from dataclasses import dataclass
 from typing import Self
 
 from casebus.cluster import Cluster
-from casebus.settings import host, needed, read_cluster
+from casebus.settings import given, host, needed, read_cluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,4 +20,4 @@ class StreamSettings:
     def from_environment(cls) -> Self:
         """Raises MissingSetting."""
         port = int(needed("CONTINUUM_PORT"))
-        return cls(kafka=read_cluster(), host=host(), port=port, registry_url=os.environ.get("SCHEMA_REGISTRY_URL"))
+        return cls(kafka=read_cluster(), host=host(), port=port, registry_url=given("SCHEMA_REGISTRY_URL"))

@@ -1,15 +1,20 @@
 """One guarded broker, with all our topics and who may do what with them, as `continuum topics apply` brings it there."""
 
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from continuum.cli import app
+from continuum.local import postgres
 from continuum.local.process import Supervisor
 from continuum.stack import SERVICES
-from tests.integration.security import broker
+from tests.integration.security import broker, database
 from tests.integration.security.authority import Authority, authority
 from tests.waiting import until
 
@@ -56,3 +61,16 @@ def secured(guarded: broker.Guarded, applied: Applied) -> broker.Guarded:
     """The broker with our topics, which only those may use who are declared."""
     assert applied.first.exit_code == 0, applied.first.output
     return guarded
+
+
+@pytest.fixture(scope="package")
+def tls_database(signer: Authority) -> Iterator[str]:
+    """The administrator's URL of a server that takes nobody without TLS."""
+    if sys.platform != "linux" or not database.LOCK.exists():
+        pytest.skip("there is no PostgreSQL with TLS for this machine")
+    home = Path(tempfile.mkdtemp(prefix="continuum-test-"))
+    home.chmod(0o755)  # the account that the server runs as reaches it
+    with Supervisor() as supervisor:
+        yield database.start(supervisor, home, signer)
+    postgres.erase(home)
+    shutil.rmtree(home)

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError
 
 from casebus.cluster import Cluster, Login, Mechanism, Protocol
+from casebus.kafka import BrokerFailure, name_of
 from casebus.settings import MissingSetting, read_cluster
 
 SECRET = "open-sesame"
@@ -86,3 +88,11 @@ def test_an_empty_password_file_is_no_password(environment: pytest.MonkeyPatch, 
 
     with pytest.raises(MissingSetting, match="KAFKA_SASL_PASSWORD_FILE"):
         read_cluster()
+
+
+def test_an_error_is_named_as_the_broker_names_it_and_not_quoted() -> None:
+    refused = BrokerFailure(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, "whatever it says"))
+
+    assert name_of(refused) == "KafkaException TOPIC_AUTHORIZATION_FAILED"
+    assert name_of(BrokerFailure()) == "KafkaException"
+    assert name_of(ValueError("whatever it says")) == "ValueError"
