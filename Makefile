@@ -2,11 +2,12 @@
 BIN := .venv/bin
 SETUP := .venv/made-from-the-locks
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate pyproject.toml
+DEPLOYMENT := .venv/deployment
 LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test format events metrics kafka screenshot faults locks image
+.PHONY: help setup demo check lint types contracts test format events metrics kafka screenshot faults locks image charts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,15 @@ kafka: $(SETUP) ## Run a Kafka broker in the foreground
 locks: $(SETUP) ## Write the lock files from pyproject.toml: of everything, and of what the image needs
 	$(LOCK) --extra local --extra dev -o requirements.lock
 	$(LOCK) --constraint requirements.lock -o requirements-run.lock
+	$(LOCK) --constraint requirements.lock --extra deployment -o requirements-deployment.lock
+
+$(DEPLOYMENT): requirements-deployment.lock $(SETUP)
+	@UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-deployment.lock
+	@touch $@
+
+charts: $(DEPLOYMENT) ## Check what is deployed: compose's file and the Helm chart, rendered (needs Go for helm)
+	@tools/helm.sh
+	$(BIN)/pytest tests/deployment $(ARGS)
 
 image: ## Build the image of the services (BASE= names another base, IMAGE= another name, BUILD= options of docker build)
 	docker build $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD) -f deploy/Dockerfile -t $(or $(IMAGE),continuum) .

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from casebus.schemas import SCHEMAS, BadSchema, Schema, newest, read_lock, read_schemas
 from casebus.topics import read_topics
+from tools.chart_topics import chart_topics
 from tools.event_classes import contract_modules
 from tools.event_pages import events_page
 
@@ -54,6 +55,7 @@ def lock_text(schemas: list[Schema], folder: Path = SCHEMAS) -> str:
 def _generated(schemas: list[Schema]) -> dict[Path, str]:
     topics, contracts = read_topics(), SCHEMAS.parent / "casebus" / "contracts"
     files = {SCHEMAS / "ids.lock": lock_text(schemas), ROOT / "docs" / "events.md": events_page(newest(schemas), topics, SCHEMAS)}
+    files[ROOT / "deploy" / "kubernetes" / "topics.yaml"] = chart_topics(topics)
     for name, text in contract_modules(newest(schemas), topics).items():
         files[contracts / f"{name}.py"] = _formatted(text)
     return files
