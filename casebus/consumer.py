@@ -28,6 +28,8 @@ TRIES = 60
 LOOK_SECONDS = 1.0
 """How often a track that has nothing to read looks whether its place was moved under it (`rebuild`, a new generation)."""
 STOPPED_SECONDS = 5.0
+ALONE_SECONDS = 30.0
+"""How long a member may be without any partition until it joins anew: the client was seen to wait for good when its broker had left."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
@@ -62,6 +64,10 @@ class _UnderWay(Thread):
         return self._tally
 
 
+class Alone(Exception):
+    """The reader has had no partition for long: there are more workers than partitions, or the client waits for what doesn't come."""
+
+
 class Consumer:
     """Runs one track until `stop` is set. `stopped_because` says what a person has to mend, for /readyz; None while all is well."""
 
@@ -70,6 +76,7 @@ class Consumer:
         self._schema = track.schema
         self._holes: Counter[str] = Counter()
         self._looked = 0.0
+        self._held = 0.0
         self._under_way: _UnderWay | None = None
         self.stopped_because: str | None = None
 
@@ -121,6 +128,7 @@ class Consumer:
             self._track.prepare(connection)
         self._holes.clear()
         self._under_way = None
+        self._held = monotonic()
         reader = Reader(self._cluster, self._track.group, sorted(self._track.topics), self._place)
         try:
             while not stop.is_set():
@@ -185,11 +193,15 @@ class Consumer:
             yield
 
     def _look(self, reader: Reader) -> None:
-        """With nothing to read: has somebody moved our place?"""
+        """With nothing to read: has somebody moved our place? And do we still have partitions to read? Raises Alone."""
         if monotonic() < self._looked + LOOK_SECONDS:
             return
         self._looked = monotonic()
         here = reader.next
+        if here:
+            self._held = monotonic()
+        elif monotonic() > self._held + ALONE_SECONDS:
+            raise Alone
         with self._engine.begin() as connection:
             known = places(connection, self._schema)
         if any(known[partition][0] != following for partition, following in here.items()):

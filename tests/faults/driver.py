@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,7 +17,7 @@ import httpx
 from tests.faults.ground import REGION, Platform
 
 AGENCIES = ("harbour", "meadow", "orchard", "quarry", "willow")
-MOST = 5000
+MOST = 20_000
 """Cases, so that a load ends whatever happens."""
 ANSWER_SECONDS = 240.0
 """How long one command is asked again with its key before the driver gives up, which fails the fault."""
@@ -93,7 +93,7 @@ class Teller:
                 if answer.is_success:
                     return answer
                 self._ledger.refusals[answer.status_code] += 1
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or "Retry-After" not in answer.headers:
                     raise Unanswered(f"{path} was refused by {answer.status_code}: {answer.text[:300]}")
             if time.monotonic() > end:
                 raise Unanswered(f"{path} has no answer after {ANSWER_SECONDS:.0f} s")
@@ -124,6 +124,8 @@ class Load:
     seed: int
     services: Sequence[str] = ("intake", "planning", "referral", "monitoring")
     """Which services the stories go through; intake always."""
+    pause: float = 0.02
+    """Between two cases of a thread, in seconds."""
     ledger: Ledger = field(default_factory=Ledger)
     _stop: threading.Event = field(default_factory=threading.Event)
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(MOST)))
@@ -163,6 +165,7 @@ class Load:
         try:
             while (number := self._next()) is not None:
                 Story(teller, self, random.Random(f"{self.seed} {number}")).tell()
+                self._stop.wait(self.pause)
         except Stopped:
             return
         finally:
@@ -172,7 +175,13 @@ class Load:
         with self._door:
             return None if self._stop.is_set() else next(self._numbers, None)
 
+    def end(self) -> None:
+        """Nothing new is begun; returns once everything that was asked has its 2xx."""
+        self._stop.set()
+        wait(self._threads)
+
     def go_on(self) -> None:
+        """Raises Stopped."""
         if self._stop.is_set():
             raise Stopped
 
@@ -187,7 +196,7 @@ class Story:
 
     def tell(self) -> None:
         lead, *chain = self.dice.sample(AGENCIES, 3)
-        case = self._begin(lead)
+        case = self.begin(lead)
         parts = [name for name in ("planning", "monitoring") if name in self.load.services]
         for part in self.dice.sample(parts, len(parts)):
             {"planning": self._plan, "monitoring": self._visit}[part](lead, case)
@@ -195,7 +204,8 @@ class Story:
             for taker in chain:
                 self._hand_on(lead, taker, case)
 
-    def _begin(self, lead: str) -> UUID:
+    def begin(self, lead: str) -> UUID:
+        """A case, opened."""
         body = {"region": REGION, "source": "CLIENT", "agency_kind": "HOSPITAL"}
         case = UUID(self._tell(lead, "intake", "/cases", body, "CaseReceived")["id"])
         self.load.ledger.holders[case].append(lead)

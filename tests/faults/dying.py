@@ -1,7 +1,8 @@
 """Runs a service that kills itself (SIGKILL) at a chosen step: `python -m tests.faults.dying services.intake.main`.
 
-CONTINUUM_DIE is `point:n`, for the n-th time that the step is passed. The steps are seen where the service meets its drivers (psycopg and
-librdkafka), so nothing of the service knows of it, and a step stays the same step when the code above it changes.
+CONTINUUM_DIE is `point:n`, for the n-th time that the step is passed; `point:n:SIGSTOP` lets it freeze there instead. The steps are seen
+where the service meets its drivers (psycopg and librdkafka), so nothing of the service knows of it, and a step stays the same step when the
+code above it changes.
 """
 
 import os
@@ -52,10 +53,11 @@ _WHEN = {
 
 
 class Death:
-    """Comes at the n-th passing of its point."""
+    """Comes at the n-th passing of its point, as `point:n` or `point:n:signal` say."""
 
-    def __init__(self, point: str, number: int) -> None:
-        self._point, self._left = point, number
+    def __init__(self, said: str) -> None:
+        self._point, number, *by = said.split(":")
+        self._left, self._signal = int(number), signal.Signals[by[0] if by else "SIGKILL"]
         self._door = threading.Lock()
 
     def passes(self, point: str | None) -> None:
@@ -64,7 +66,7 @@ class Death:
         with self._door:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._signal)
 
 
 def watch_database(death: Death) -> None:
@@ -133,8 +135,7 @@ def watch_broker(death: Death) -> None:
 
 
 def main() -> None:
-    point, _, number = os.environ["CONTINUUM_DIE"].partition(":")
-    death = Death(point, int(number))
+    death = Death(os.environ["CONTINUUM_DIE"])
     watch_database(death)
     watch_broker(death)
     module = sys.argv[1]

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from casebus.envelope import Role
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import kafka, ports, postgres
-from continuum.local.process import Child, Supervisor
+from continuum.local.process import Child, Program, Supervisor
 from continuum.replay import SystemClock
 from continuum.stack import PORTS, SERVICES, Databases, Manner, Running, issuer, prepared_databases, services_on
 from tests.waiting import until
@@ -30,18 +30,31 @@ QUICK = Manner(region=REGION, page=False, begin=BEGIN, watermark_seconds=0.25)
 """Four services, in a system time that the fault steps."""
 
 
+class Through(Supervisor):
+    """Starts programs by way of another one, as `env` is."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__()
+        self._words = tuple(words)
+
+    def start(self, program: Program) -> Child:
+        return super().start(replace(program, command=(*self._words, *program.command)))
+
+
 @dataclass
 class Server:
     """A broker or a database server, which can be frozen, killed, and started again at the same address."""
 
     launch: Callable[[Supervisor], str]
     pid_file: Path
+    through: Sequence[str] = ()
+    """Words before its command."""
     _supervisor: Supervisor = field(default_factory=Supervisor)
 
     @cached_property
     def address(self) -> str:
         """Where it answers; started when first asked for."""
-        return self.launch(self._supervisor)
+        return self.start()
 
     @property
     def pid(self) -> int:
@@ -58,13 +71,28 @@ class Server:
         os.kill(self.pid, signal.SIGKILL)
         self.close()
 
-    def start(self) -> None:
-        """Once more, where it was, after `kill`."""
-        self._supervisor = Supervisor()
-        self.launch(self._supervisor)
+    def start(self) -> str:
+        """Also once more, where it was, after `kill`."""
+        self._supervisor = Through(self.through)
+        return self.launch(self._supervisor)
 
     def close(self) -> None:
         self._supervisor.close()
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The system time of all services; its connections live as long as a question, since their server may be struck."""
+
+    databases: Databases
+
+    def now(self) -> datetime:
+        with SystemClock(self.databases.owners.values()) as clock:
+            return clock.now()
+
+    def step(self, moment: datetime) -> None:
+        with SystemClock(self.databases.owners.values()) as clock:
+            clock.step(moment)
 
 
 @dataclass(frozen=True)
@@ -72,7 +100,7 @@ class Platform:
     """The four services, where they answer, and their system time."""
 
     run: Running
-    clock: SystemClock
+    clock: Clock
     databases: Databases
 
     def token(self, agency: str, role: Role = Role.WORKER) -> str:
@@ -86,37 +114,26 @@ class Platform:
     def answers(self, name: str) -> bool:
         return _answers(self.run.urls[name])
 
-    def start(self, name: str, *, through: str = "", **environment: str) -> Child:
+    def start(self, name: str, *words: str, through: str = "", **environment: str) -> Child:
         """`launch`, and wait until it answers."""
-        child = self.launch(name, through=through, **environment)
+        child = self.launch(name, *words, through=through, **environment)
         self.run.await_ready(name)
         return child
 
-    def launch(self, name: str, *, through: str = "", **environment: str) -> Child:
-        """Start a service anew, in the place of the process that ended.
+    def launch(self, name: str, *words: str, through: str = "", **environment: str) -> Child:
+        """Start a service anew, in the place of the process that ended, with these words on its command line (`--only api`).
 
         `through` names a module that runs the service's own, after what it changes; `environment` is added to the service's.
         """
-        program = self.run.programs[name]
-        python, dash, *module = program.command
-        command = (python, dash, *((through,) if through else ()), *module)
-        child = self.run.services.start(replace(program, command=command, environment={**program.environment, **environment}))
+        child = self.run.services.start(_changed(self.run.programs[name], words, through, environment))
         self.run.children[name] = child
         return child
 
-    def also(self, name: str, part: str) -> Child:
+    def also(self, name: str, part: str, *, through: str = "", **environment: str) -> Child:
         """A further process of the service, with that part alone (`--only`), a port and a log of its own; returns once it answers."""
-        program = self.run.programs[name]
         port, another = ports.choose(0)[0], f"{name}-{part}-{len(self.run.children)}"
-        child = self.run.services.start(
-            replace(
-                program,
-                name=another,
-                command=(*program.command, "--only", part),
-                log=program.log.with_name(f"{another}.log"),
-                environment={**program.environment, "CONTINUUM_PORT": str(port)},
-            )
-        )
+        program = _changed(self.run.programs[name], ("--only", part), through, {"CONTINUUM_PORT": str(port), **environment})
+        child = self.run.services.start(replace(program, name=another, log=program.log.with_name(f"{another}.log")))
         self.run.children[another] = child
         self.run.services.await_ready(child, partial(_answers, f"http://127.0.0.1:{port}"), seconds=60)
         return child
@@ -126,6 +143,12 @@ class Platform:
         child.stop_asked = True
         os.kill(child.pid, signal.SIGKILL)
         assert child.wait(20)
+
+
+def _changed(program: Program, words: Sequence[str], through: str, environment: Mapping[str, str]) -> Program:
+    python, dash, *module = program.command
+    command = (python, dash, *((through,) if through else ()), *module, *words)
+    return replace(program, command=command, environment={**program.environment, **environment})
 
 
 class Ground:
@@ -150,8 +173,8 @@ class Ground:
         databases = prepared_databases(self.database.address)
         apply(Cluster(self.broker.address), read_topics())
         chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
-        with services_on(self.home, self.broker.address, databases, chosen, manner) as run, SystemClock(databases.owners.values()) as clock:
-            platform = Platform(run, clock, databases)
+        with services_on(self.home, self.broker.address, databases, chosen, manner) as run:
+            platform = Platform(run, Clock(databases), databases)
             until(lambda: all(_is_ready(run.urls[name]) for name in SERVICES), 60)
             yield platform
 

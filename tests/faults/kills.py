@@ -21,7 +21,7 @@ from tests.faults.outcome import Outcome
 
 HIT_SECONDS = 120.0
 """How long a service may take to come to its crash point under load."""
-AT_RANDOM, AT_RANDOM_SHORT = 24, 3
+AT_RANDOM, AT_RANDOM_SHORT = 24, 1
 
 
 def kills(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT001  # the signature of every fault

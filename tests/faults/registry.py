@@ -4,9 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.faults.broker_away import broker_away
+from tests.faults.database_killed import database_killed
+from tests.faults.disk_full import disk_full
+from tests.faults.ended_in_flight import ended_in_flight
+from tests.faults.frozen_relays import frozen_relays
 from tests.faults.ground import Ground, ground
 from tests.faults.kills import kills
 from tests.faults.outcome import Outcome
+from tests.faults.shared_partitions import shared_partitions
+from tests.faults.stuck_relay import stuck_relay
 from tests.faults.watermarks.storm import watermarks
 
 
@@ -34,6 +41,13 @@ class Fault:
 FAULTS = (
     Fault(name="kills", promise="kill -9 of every service at every step, and at random", run=kills, in_gate=True),
     Fault(name="watermarks", promise="alerts are an oracle's, whatever is frozen, killed or made again", run=watermarks, in_gate=True),
+    Fault(name="broker-away", promise="the broker frozen beyond every time-out, and killed: commands go on", run=broker_away),
+    Fault(name="frozen-relays", promise="a relay frozen, another takes over, the first wakes", run=frozen_relays, in_gate=True),
+    Fault(name="database-killed", promise="PostgreSQL killed and started again: 503, and on by itself", run=database_killed),
+    Fault(name="disk-full", promise="PostgreSQL's disk full: 503, no wrong 2xx, and on by itself", run=disk_full),
+    Fault(name="ended-in-flight", promise="SIGTERM with a thousand requests in flight", run=ended_in_flight),
+    Fault(name="stuck-relay", promise="a relay stuck for a minute: no false alert, one MONITORING_BLIND", run=stuck_relay),
+    Fault(name="shared-partitions", promise="three workers share the partitions, one is killed", run=shared_partitions),
 )
 
 

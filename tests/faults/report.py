@@ -41,7 +41,7 @@ def _row(fault: Fault, outcome: Outcome, seed: int) -> str:
 def _kept(fault: Fault, said: str) -> str:
     """The row as it stands, under the promise as it is now."""
     old = next((line for line in said.splitlines() if line.startswith("| ") and f"| {_link(fault)} |" in line), None)
-    figures = old.strip("| ").split(" | ")[2:] if old else [NOT_YET, *[""] * (len(COLUMNS) - 1)]
+    figures = [cell.strip() for cell in old.split("|")[3:-1]] if old else [NOT_YET, *[""] * (len(COLUMNS) - 1)]
     return _line([fault.promise, _link(fault), *figures])
 
 

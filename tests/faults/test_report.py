@@ -24,6 +24,9 @@ def test_figures_are_refreshed_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(report, "PAGE", page)
     report.write_page({}, 1)
     assert report.NOT_YET in page.read_text()
+    before = page.read_text()
+    report.write_page({}, 1)
+    assert page.read_text() == before
     report.write_page({FIRST.name: Outcome(fault=FIRST.name, struck=7, acknowledged=1234)}, 5)
     report.write_page({}, 6)
     said = page.read_text()

@@ -6,6 +6,7 @@ import pytest
 from confluent_kafka import Producer
 from sqlalchemy import text
 
+from casebus import consumer, kafka
 from casebus.consumer import HOLES
 from casebus.envelope import from_headers
 from casebus.kafka import Log, Reader, TopicMadeAgain, WholeTopics, bounds
@@ -219,3 +220,21 @@ def test_a_consumer_outlives_its_database_connections(sample: Sample) -> None:
         sample.note(case, 2)
         publish(sample)
         until(lambda: sample.numbers(case) == [1, 2])
+
+
+def test_a_reader_that_never_gets_a_partition_is_made_again(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client was seen to wait for good when its broker left just as it joined the group."""
+    made: list[kafka.Reader] = []
+
+    class Reader(kafka.Reader):
+        def batch(self, limit: int, seconds: float) -> list[kafka.Record]:
+            if self not in made:
+                made.append(self)
+                monkeypatch.setattr(consumer, "ALONE_SECONDS", 0.1 if len(made) == 1 else 60)
+            return [] if self is made[0] else super().batch(limit, seconds)
+
+    monkeypatch.setattr(consumer, "Reader", Reader)
+    [*cases] = noted(sample, 1, 2)
+    with in_thread(consumer_of(sample).run):
+        until(lambda: applied(sample) == len(cases))
+    assert len(made) > 1
