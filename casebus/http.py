@@ -23,6 +23,7 @@ from casebus.desk import Answer, Desk, Request, Spec, Target
 from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
 from casebus.identity import Principal, Verifier
 from casebus.problems import invalid, problem
+from casebus.registry import RegistryAway
 from casebus.traffic import Traffic
 
 BATCH_LIMIT = 200
@@ -260,6 +261,11 @@ def _answer_errors(app: FastAPI) -> None:
 
     for kind in UNAVAILABLE:
         app.add_exception_handler(kind, away)
+
+    @app.exception_handler(RegistryAway)
+    async def unexplained(_: HttpRequest, error: RegistryAway) -> Response:
+        log.warning("registry away", reason=str(error))
+        return _refuse(NotYet("An event can't be read while the schema registry is away. Ask again.", retry_after=1))
 
 
 def _place(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from casebus.desk import Desk
 from casebus.envelope import Role
 from casebus.errors import Unauthenticated
 from casebus.identity import AUDIENCE, DEVELOPMENT_ISSUER, DevelopmentIssuer, Verifier, new_key_pair
+from casebus.registry import RegistryAway
 from services.intake.main import BLUEPRINT
 from tests.integration.bus.office import CASE, LEAD, Office
 
@@ -269,6 +270,16 @@ def test_a_database_that_is_away_is_a_reason_to_come_again(intake: Office, monke
     def away(*_: object) -> None:
         with intake.engine.begin() as connection:
             connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(Desk, "_transact", away)
+    response = intake.tell("/cases", CASE)
+    is_problem(response, 503)
+    assert response.headers["retry-after"] == "1"
+
+
+def test_an_event_that_only_the_registry_can_explain_is_a_reason_to_come_again(intake: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise RegistryAway("the registry does not answer")
 
     monkeypatch.setattr(Desk, "_transact", away)
     response = intake.tell("/cases", CASE)

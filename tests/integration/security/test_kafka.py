@@ -103,6 +103,10 @@ FALSE: dict[str, tuple[Callable[[Guarded, Path], Cluster], set[int]]] = {
     "a wrong password": (lambda made, _: made.user("intake", "guessed"), {KafkaError._AUTHENTICATION}),
     "an unknown user": (lambda made, _: made.user("nobody"), {KafkaError._AUTHENTICATION}),
     "another authority": (lambda made, folder: someone_else(made.user("intake"), folder), {KafkaError._SSL}),
+    "another name": (
+        lambda made, _: replace(made.user("intake"), bootstrap=made.operator.bootstrap.replace("127.0.0.1", "localhost")),
+        {KafkaError._SSL},
+    ),
     "no TLS": (
         lambda made, _: replace(made.user("intake"), protocol=Protocol.SASL_PLAINTEXT),
         {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION},
