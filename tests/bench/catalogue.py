@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from tests.bench import commands, pipeline, relaying
+from tests.bench import commands, pipeline, relaying, telemetry
 from tests.bench.figure import Figure
 from tests.bench.ground import Ground
 
@@ -20,4 +20,5 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "commands": commands.one_by_one,
     "batches": commands.in_batches,
     "relay": relaying.relay,
+    "telemetry": telemetry.telemetry,
 }

@@ -107,9 +107,14 @@ def test_dashboards_are_provisioned_with_the_source_that_their_panels_name() -> 
     assert provider["type"] == "file"
 
 
-def test_the_collector_s_pipelines_name_only_what_it_has() -> None:
-    config = yaml.safe_load((DEPLOY / "otel" / "collector.yaml").read_text())
-    for pipeline in config["service"]["pipelines"].values():
-        for kind, names in pipeline.items():
-            assert set(names) <= config[kind].keys()
-    assert set(config["service"]["extensions"]) <= config["extensions"].keys()
+@pytest.mark.parametrize("files", [("collector.yaml",), ("collector.yaml", "backend.yaml")])
+def test_the_collector_s_pipelines_name_only_what_it_has(files: tuple[str, ...]) -> None:
+    """A second configuration is laid over the first, as the collector does it: lists are replaced."""
+    parts = [yaml.safe_load((DEPLOY / "otel" / file).read_text()) for file in files]
+    has = {kind: {name for part in parts for name in part.get(kind, {})} for kind in ("receivers", "processors", "exporters", "extensions")}
+    pipeline: dict[str, list[str]] = {}
+    for part in parts:
+        pipeline |= part["service"]["pipelines"]["traces"]
+    assert pipeline.keys() == {"receivers", "processors", "exporters"}
+    assert all(set(names) <= has[kind] for kind, names in pipeline.items())
+    assert set(parts[0]["service"]["extensions"]) <= has["extensions"]
