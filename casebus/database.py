@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.abc import Buffer
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.types.array import ListDumper
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.event import listen
@@ -65,6 +66,11 @@ UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 def unavailable(error: Exception) -> bool:
     """Whether it is the database that is away, not what it was asked."""
     return isinstance(error, UNAVAILABLE)
+
+
+def contended(error: Exception) -> bool:
+    """Whether another session holds what was needed: a lock that did not come in time, or a ring of sessions that wait for each other."""
+    return isinstance(getattr(error, "orig", None), (LockNotAvailable, DeadlockDetected))
 
 
 def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ...] = ("own", "copy")) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from casebus import idempotency, metrics, tracing
 from casebus.access import Act, Standing, authorise
@@ -24,6 +24,7 @@ from casebus.codec import Codec
 from casebus.command import Command, OnBehalf
 from casebus.envelope import Origin, Role
 from casebus.errors import Absent, Conflict, Fix, Forbidden, Invalid, NotYet, Rejected, Stale, Unversioned
+from casebus.idempotency import Claim
 from casebus.problems import invalid, problem
 from casebus.work import Work
 
@@ -57,11 +58,11 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One command as it was asked for. `body` is not yet checked, or it is what the command's model made of it."""
+    """One command as it was asked for. `body` is not yet checked: JSON as it was sent, or what was read of it."""
 
     key: str
     command: str
-    body: Command | Mapping[str, Any]
+    body: bytes | Mapping[str, Any]
     id: UUID | None = None
     version: int | None = None
     case_seen: Mapping[str, int] = field(default_factory=dict)
@@ -89,12 +90,17 @@ class _Item:
     """A request on its way."""
 
     request: Request
+    claim: Claim
     spec: Spec | None = None
     command: Command | None = None
     cause: Cause | None = None
+    digest: bytes = b""
+    """Of what is asked for, however it was spelt: the same fact brought by another import is the same request."""
     id: UUID = field(default_factory=uuid4)
     case_id: UUID | None = None
     answer: Answer | None = None
+    place_of: UUID | None = None
+    """The case whose place in our log the answer tells."""
 
     @property
     def about(self) -> UUID:
@@ -102,11 +108,23 @@ class _Item:
         return self.case_id or self.id
 
     @property
-    def digest(self) -> bytes:
-        """Of what is asked for, however it was spelt: the same fact brought by another import is the same request."""
-        assert self.command is not None  # only what was read is claimed
-        body = self.command.model_dump_json(exclude_unset=True, exclude={"on_behalf": {"import_id"}})
-        return hashlib.sha256(f"{self.request.command} {self.request.id} {body}".encode()).digest()
+    def begins(self) -> bool:
+        """Whether it makes something that belongs to no case yet."""
+        return self.spec is not None and self.spec.target is Target.NEW and self.case_id is None
+
+
+@dataclass(slots=True)
+class Asked:
+    """Requests that were read together. What is `open` has to be committed; the others were refused before."""
+
+    items: list[_Item]
+    open: list[_Item] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.close_refused()
+
+    def close_refused(self) -> None:
+        self.open = [item for item in self.items if item.answer is None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,17 +141,52 @@ class Desk:
 
     def run(self, who: Cause, requests: Sequence[Request]) -> list[Answer]:
         """An answer for each request, in their order. Raises only what is nobody's fault (a database that is away)."""
-        items = [_Item(request) for request in requests]
+        asked = self.read(who, requests)
+        self.wait_to_see(asked)
+        self.commit([asked])
+        return self.answers(asked)
+
+    def read(self, who: Cause, requests: Sequence[Request]) -> Asked:
+        """Find each command, check its body, say who acts."""
+        principal = f"{who.actor_agency} {who.actor}"
+        items = [_Item(request, (principal, request.key)) for request in requests]
         for item in items:
             with _answering(item):
                 self._read(item, who)
-        self._await(items)
-        with metrics.COMMAND_SECONDS.labels(self.service).time(), self.engine.begin() as connection:
-            self._transact(connection, who, [item for item in items if item.answer is None])
+        return Asked(items)
+
+    def must_wait(self, asked: Asked) -> bool:
+        """Whether a caller has seen what other services stated."""
+        return any(_of_others(item.request.case_seen, self.service) for item in asked.open)
+
+    def wait_to_see(self, asked: Asked) -> None:
+        """Wait, together, until our tracks have what the callers have seen; who would have to wait longer is told to ask again."""
+        waiting = [item for item in asked.open if _of_others(item.request.case_seen, self.service)]
+        if not waiting:
+            return
+        with self.engine.begin() as connection:
+            work = self.reader(connection)
+            work.load({item.about for item in waiting})
+            seen = [(_case_of(work, item), _of_others(item.request.case_seen, self.service)) for item in waiting]
+        for index in wait_to_see(self.engine, self.tracks, seen):
+            item = waiting[index]
+            item.answer = refusal(item.request.key, NotYet(NOT_SEEN, retry_after=1))
+        asked.close_refused()
+
+    def commit(self, together: Sequence[Asked], *, lock_milliseconds: int = 0) -> None:
+        """Do what is open, in one transaction. `lock_milliseconds`: how long to wait for what somebody else holds; 0 is without an end."""
+        items = [item for asked in together for item in asked.open]
+        with self.engine.begin() as connection:
+            if lock_milliseconds:
+                connection.execute(text(f"SET LOCAL lock_timeout = {lock_milliseconds}"))
+            self._transact(connection, items)
         self.wake()
-        answers = [item.answer for item in items if item.answer is not None]
-        for item in items:
-            metrics.COMMANDS.labels(item.spec.name if item.spec else "unknown", str(item.answer.status if item.answer else 0)).inc()
+
+    def answers(self, asked: Asked) -> list[Answer]:
+        """Of what was refused or committed, in the order of the requests."""
+        answers = [item.answer for item in asked.items if item.answer is not None]
+        for item, answer in zip(asked.items, answers, strict=True):
+            metrics.COMMANDS.labels(item.spec.name if item.spec else "unknown", str(answer.status)).inc()
         return answers
 
     def see(self, case_id: UUID, seen: Mapping[str, int]) -> None:
@@ -142,7 +195,6 @@ class Desk:
             raise NotYet(NOT_SEEN, retry_after=1)
 
     def _read(self, item: _Item, who: Cause) -> None:
-        """Find the command, check its body, say who acts."""
         request = item.request
         idempotency.check_key(request.key)
         spec = self.specs.get(request.command)
@@ -150,7 +202,8 @@ class Desk:
             raise Invalid("No such command.", Fix("command", f"one of: {', '.join(sorted(self.specs))}"))
         item.spec = spec
         try:
-            item.command = spec.model.model_validate(request.body)  # of that model already: the same object
+            body, model = request.body, spec.model
+            item.command = model.model_validate_json(body) if isinstance(body, bytes) else model.model_validate(body)
         except ValidationError as error:
             raise invalid(error.errors(include_url=False, include_input=False)) from None
         item.cause = acting(who, item.command.on_behalf)
@@ -162,19 +215,8 @@ class Desk:
             raise Invalid("Say what the command is about.", Fix("id", "the id of what exists"))
         else:
             item.id = request.id
-
-    def _await(self, items: Sequence[_Item]) -> None:
-        """Wait, together, until our tracks have what the callers have seen; who would have to wait longer is told to ask again."""
-        waiting = [item for item in items if item.answer is None and item.request.case_seen]
-        if not waiting:
-            return
-        with self.engine.begin() as connection:
-            work = self.reader(connection)
-            work.load({item.about for item in waiting})
-            seen = [(_case_of(work, item), _of_others(item.request.case_seen, self.service)) for item in waiting]
-        for index in wait_to_see(self.engine, self.tracks, seen):
-            item = waiting[index]
-            item.answer = refusal(item.request.key, NotYet(NOT_SEEN, retry_after=1))
+        said = item.command.model_dump_json(exclude_unset=True, exclude={"on_behalf": {"import_id"}})
+        item.digest = hashlib.sha256(f"{request.command} {request.id} {said}".encode()).digest()
 
     def reader(self, connection: Connection) -> Work:
         """A Work that locks nothing, for reading."""
@@ -182,26 +224,24 @@ class Desk:
         work.only_reads()
         return work
 
-    def _transact(self, connection: Connection, who: Cause, items: list[_Item]) -> None:
-        principal = f"{who.actor_agency} {who.actor}"
-        first = {item.request.key: item for item in reversed(items)}
-        known = idempotency.claim(connection, principal, {key: item.digest for key, item in first.items()})
+    def _transact(self, connection: Connection, items: Sequence[_Item]) -> None:
+        first = {item.claim: item for item in reversed(items)}
+        known = idempotency.claim(connection, {claim: item.digest for claim, item in first.items()})
         for item in items:
-            key = item.request.key
-            item.answer = _remembered(item, known.get(key, (first[key].digest, None)))
-        fresh = [item for item in items if item.answer is None and item is first[item.request.key]]
+            item.answer = _remembered(item, known.get(item.claim, (first[item.claim].digest, None)))
+        fresh = [item for item in items if item.answer is None and item is first[item.claim]]
         work = self.make_work(connection)
-        work.load({item.about for item in fresh})
+        work.load({item.about for item in fresh if not item.begins})
         for item in fresh:
             with _answering(item):
                 self._handle(item, work)
         last = work.save()
         for item in fresh:
-            item.answer = self._sealed(item, work, last)
+            item.answer = self._sealed(item, last)
         for item in items:
-            if item.answer is None:  # the same request a second time in this batch
-                item.answer = first[item.request.key].answer
-        idempotency.store(connection, principal, [item.answer for item in fresh if item.answer])
+            if item.answer is None:  # the same request a second time
+                item.answer = first[item.claim].answer
+        idempotency.store(connection, {item.claim: item.answer for item in fresh if item.answer})
 
     def _handle(self, item: _Item, work: Work) -> None:
         assert item.spec is not None and item.command is not None and item.cause is not None  # noqa: PT018  # set by _read, together
@@ -210,7 +250,8 @@ class Desk:
         try:
             happened_by(work.now, item.cause.occurred_at)
             standing = work.standing(item.about)
-            authorise(item.cause, Act.BEGIN if item.spec.target is Target.NEW and item.case_id is None else item.spec.act, standing)
+            item.place_of = standing.case_id if standing else item.about
+            authorise(item.cause, Act.BEGIN if item.begins else item.spec.act, standing)
             if standing is not None:
                 work.cause = replace(item.cause, lead_epoch=standing.lead_epoch)
                 _check_import(item.cause, standing)
@@ -223,11 +264,12 @@ class Desk:
         status = 201 if item.spec.target is Target.NEW else 200
         item.answer = Answer(key=item.request.key, status=status, version=aggregate.version, body=item.spec.view(aggregate))
 
-    def _sealed(self, item: _Item, work: Work, last: Mapping[UUID, int]) -> Answer:
+    def _sealed(self, item: _Item, last: Mapping[UUID, int]) -> Answer:
         """The answer with the place of its case in our log."""
         assert item.answer is not None  # it was handled or refused
-        case_id = _case_of(work, item)
-        return replace(item.answer, case_seen={self.service: last[case_id]}) if item.answer.is_done and case_id in last else item.answer
+        if item.answer.is_done and item.place_of is not None and item.place_of in last:
+            return replace(item.answer, case_seen={self.service: last[item.place_of]})
+        return item.answer
 
 
 @contextmanager

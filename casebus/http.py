@@ -1,26 +1,31 @@
 """HTTP of a service: its commands as routes and as a batch, problems by RFC 9457, health, metrics, API pages that need no network."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, FastAPI, Header, Response
 from fastapi import Request as HttpRequest
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from casebus import telemetry
 from casebus.command import Command
 from casebus.database import UNAVAILABLE
 from casebus.desk import Answer, Desk, Request, Spec, Target
 from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
+from casebus.group_commit import GroupCommit
 from casebus.identity import Principal, Verifier
 from casebus.problems import invalid, problem
 from casebus.registry import RegistryAway
@@ -87,22 +92,32 @@ def build_app(title: str, description: str, verifier: Verifier, ready: Callable[
         app.include_router(router, prefix="/api")
     app.include_router(_health(ready))
     _answer_errors(app)
-    app.middleware("http")(_bounded)
+    app.add_middleware(_Bounded)
     app.add_middleware(Traffic)
     return app
 
 
-async def _bounded(request: HttpRequest, call_next: Callable[[HttpRequest], Awaitable[Response]]) -> Response:
-    """Refuse a body that is too large before it is read, and one that doesn't say how large it is. Nothing leaves as a bare error."""
-    length = request.headers.get("content-length", "0")
-    if "transfer-encoding" in request.headers or not re.fullmatch("[0-9]{1,9}", length) or int(length) > BODY_LIMIT:
-        return _refuse(TooLarge(f"Send at most {BODY_LIMIT} bytes, with a Content-Length; split a batch."))
-    try:
-        return await call_next(request)
-    except Exception as error:  # noqa: BLE001  # here, before the server would log its values with the trace
-        log.error("request failed", error=type(error).__name__, where=_place(error))
-        said = {"type": "about:blank", "title": "Our mistake", "status": 500, "detail": "Nothing was changed. Tell the operators the time."}
-        return JSONResponse(said, 500, media_type=PROBLEM)
+class _Bounded:
+    """Refuses a body that is too large before it is read, and one that doesn't say how large it is. Nothing leaves as a bare error."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if b"transfer-encoding" in headers or not re.fullmatch(b"[0-9]{1,9}", length) or int(length) > BODY_LIMIT:
+            refused = _refuse(TooLarge(f"Send at most {BODY_LIMIT} bytes, with a Content-Length; split a batch."))
+            return await refused(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  # here, before the server would log its values with the trace
+            log.error("request failed", error=type(error).__name__, where=_place(error))
+            detail = "Nothing was changed. Tell the operators the time."
+            said = {"type": "about:blank", "title": "Our mistake", "status": 500, "detail": detail}
+            await _json(said, 500)(scope, receive, send)
 
 
 def principal(request: HttpRequest) -> Principal:
@@ -114,19 +129,41 @@ def principal(request: HttpRequest) -> Principal:
 Caller = Annotated[Principal, Depends(principal)]
 
 
+Answering = Callable[[HttpRequest], Awaitable[Response]]
+
+
 def command_routes(desk: Desk) -> APIRouter:
     """One POST route for each command, and the batch."""
     router = APIRouter(tags=["commands"])
+    together = GroupCommit(desk)
     for spec in desk.specs.values():
-        _add_route(router, desk, spec)
+        _add_route(router, together, spec)
 
-    @router.post("/commands/batch", summary="Up to 200 commands, each with its own answer", responses=_PROBLEMS)
     def batch(body: Batch, caller: Caller) -> BatchAnswers:
-        requests = [Request(**item.model_dump()) for item in body.commands]
-        answers = desk.run(caller.may_change(), requests)
-        return BatchAnswers(answers=[BatchAnswer(**{f: getattr(a, f) for f in BatchAnswer.model_fields}) for a in answers])
+        raise NotImplementedError  # it says what answer_batch takes and gives
 
+    async def answer_batch(request: HttpRequest) -> Response:
+        caller = principal(request).may_change()
+        return _json({"answers": [_batch_answer(a) for a in await together.run(caller, _batch_of(await _body(request)))]})
+
+    summary = "Up to 200 commands, each with its own answer"
+    router.add_api_route(
+        "/commands/batch", batch, methods=["POST"], summary=summary, responses=_PROBLEMS, route_class_override=_answered_by(answer_batch)
+    )
     return router
+
+
+def _answered_by(answer: Answering) -> type[APIRoute]:
+    """A route that FastAPI describes by its endpoint's signature and `answer` serves: to solve the signature costs as much as a command."""
+
+    class Described(APIRoute):
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if not self.methods or scope["method"] not in self.methods:
+                return await super().handle(scope, receive, send)
+            response = await answer(HttpRequest(scope, receive))
+            return await response(scope, receive, send)
+
+    return Described
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -134,38 +171,68 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _add_route(router: APIRouter, desk: Desk, spec: Spec) -> None:
-    addressed = spec.target is not Target.NEW
-
-    def run(caller: Principal, id: UUID | None, body: Command, headers: "CommandHeaders") -> Response:
-        request = Request(
-            key=headers.idempotency_key,
-            command=spec.name,
-            id=id,
-            version=read_version(headers.if_match),
-            case_seen=read_seen(headers.case_seen),
-            body=body,
-        )
-        return _respond(desk.run(caller.may_change(), [request])[0], spec)
-
+def _add_route(router: APIRouter, together: GroupCommit, spec: Spec) -> None:
     def on_existing(caller: Caller, id: UUID, body: Command, headers: Annotated[CommandHeaders, Depends(command_headers)]) -> Response:
-        return run(caller, id, body, headers)
+        raise NotImplementedError  # it says what answer_one takes
 
     def on_new(caller: Caller, body: Command, headers: Annotated[CommandHeaders, Depends(command_headers)]) -> Response:
-        return run(caller, None, body, headers)
+        raise NotImplementedError
 
-    endpoint = on_existing if addressed else on_new
-    endpoint.__annotations__["body"] = spec.model
+    async def answer_one(request: HttpRequest) -> Response:
+        caller, headers = principal(request).may_change(), request.headers
+        asked = Request(
+            key=headers.get("idempotency-key", ""),
+            command=spec.name,
+            id=_id(request.path_params["id"]) if addressed else None,
+            version=read_version(headers.get("if-match")),
+            case_seen=read_seen(headers.get("case-seen")),
+            body=await _body(request),
+        )
+        [answer] = await together.run(caller, [asked])
+        return _respond(answer, spec)
+
+    addressed = spec.target is not Target.NEW
+    described = on_existing if addressed else on_new
+    described.__annotations__["body"] = spec.model
     router.add_api_route(
         spec.path,
-        endpoint,
+        described,
         methods=["POST"],
         operation_id=spec.name,
         summary=spec.name.replace("-", " ").capitalize(),
         description=(spec.handler.__doc__ or "").strip(),
         status_code=200 if addressed else 201,
         responses=_PROBLEMS,
+        route_class_override=_answered_by(answer_one),
     )
+
+
+async def _body(request: HttpRequest) -> bytes:
+    """As it was sent. Raises Invalid for another type than JSON."""
+    if not re.match(r"application/([!-~]+\+)?json\b", request.headers.get("content-type", ""), re.IGNORECASE):
+        raise Invalid("Send JSON.", Fix("Content-Type", "application/json"))
+    return await request.body()
+
+
+def _id(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError:
+        raise Invalid("Mend the address.", Fix("path.id", "a UUID")) from None
+
+
+def _batch_of(body: bytes) -> list[Request]:
+    """The commands of a batch, each still as it was sent. Raises Invalid."""
+    try:
+        items = Batch.model_validate(json.loads(body)).commands
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False)) from None
+    except (ValueError, RecursionError):
+        raise Invalid("The body can't be read.", Fix("body", "JSON in UTF-8")) from None
+    return [
+        Request(key=item.key, command=item.command, id=item.id, version=item.version, case_seen=item.case_seen, body=item.body)
+        for item in items
+    ]
 
 
 class CommandHeaders(BaseModel):
@@ -221,15 +288,22 @@ def _respond(answer: Answer, spec: Spec) -> Response:
         headers["Retry-After"] = str(answer.retry_after)
     if answer.status == HTTPStatus.CREATED and "id" in answer.body:
         headers["Location"] = f"/api{spec.path}/{answer.body['id']}"
-    media = "application/json" if answer.status < 300 else PROBLEM
-    return JSONResponse(dict(answer.body), answer.status, headers, media)
+    return _json(answer.body, answer.status, headers)
+
+
+def _json(said: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(said), status, headers, "application/json" if status < 300 else PROBLEM)
+
+
+def _batch_answer(answer: Answer) -> dict[str, Any]:
+    return {name: getattr(answer, name) for name in BatchAnswer.model_fields}
 
 
 def _refuse(error: Rejected) -> Response:
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(problem(error), error.status, headers, PROBLEM)
+    return _json(problem(error), error.status, headers)
 
 
 def _answer_errors(app: FastAPI) -> None:

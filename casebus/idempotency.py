@@ -4,7 +4,7 @@ Refusals are not remembered: mend the request and use the key again.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,42 +26,50 @@ def check_key(key: str) -> None:
         )
 
 
-def claim(connection: Connection, principal: str, digests: Mapping[str, bytes]) -> dict[str, tuple[bytes, dict[str, Any] | None]]:
+Claim = tuple[str, str]
+"""Whose key it is, and the key."""
+_CLAIM = text(
+    "INSERT INTO own.idempotency (principal, key, request) SELECT * FROM"
+    " unnest(CAST(:principals AS text[]), CAST(:keys AS text[]), CAST(:requests AS bytea[])) AS n (p, k, r) ORDER BY p, k"
+    " ON CONFLICT DO NOTHING RETURNING principal, key"
+)
+_OF = "unnest(CAST(:principals AS text[]), CAST(:keys AS text[]))"
+_LOOK_UP = text(f"SELECT principal, key, request, answer FROM own.idempotency WHERE (principal, key) IN (SELECT * FROM {_OF})")
+_LET_GO = text(f"DELETE FROM own.idempotency WHERE (principal, key) IN (SELECT * FROM {_OF}) AND answer IS NULL")
+_STORE = text(
+    "UPDATE own.idempotency i SET answer = n.answer FROM"
+    " unnest(CAST(:principals AS text[]), CAST(:keys AS text[]), CAST(:answers AS json[])) AS n (principal, key, answer)"
+    " WHERE i.principal = n.principal AND i.key = n.key"
+)
+
+
+def claim(connection: Connection, digests: Mapping[Claim, bytes]) -> dict[Claim, tuple[bytes, dict[str, Any] | None]]:
     """Take the keys for this transaction; waits for another one that holds any of them. Returns those that were answered before."""
-    keys = sorted(digests)
-    if not keys:
+    if not digests:
         return {}
-    rows = connection.execute(
-        text(
-            "INSERT INTO own.idempotency (principal, key, request) SELECT :principal, k, r FROM"
-            " unnest(CAST(:keys AS text[]), CAST(:requests AS bytea[])) AS n (k, r) ORDER BY k ON CONFLICT DO NOTHING RETURNING key"
-        ),
-        {"principal": principal, "keys": keys, "requests": [digests[key] for key in keys]},
-    )
-    new = {key for (key,) in rows}
-    rows = connection.execute(
-        text("SELECT key, request, answer FROM own.idempotency WHERE principal = :principal AND key = ANY(CAST(:keys AS text[]))"),
-        {"principal": principal, "keys": [key for key in keys if key not in new]},
-    )
-    return {key: (bytes(request), answer) for key, request, answer in rows}
+    rows = connection.execute(_CLAIM, _columns(digests) | {"requests": list(digests.values())})
+    known = digests.keys() - {(principal, key) for principal, key in rows}
+    if not known:
+        return {}
+    rows = connection.execute(_LOOK_UP, _columns(known))
+    return {(principal, key): (bytes(request), answer) for principal, key, request, answer in rows}
 
 
-def store(connection: Connection, principal: str, answers: Sequence["Answer"]) -> None:
+def store(connection: Connection, answers: Mapping[Claim, "Answer"]) -> None:
     """Keep the answers of what was done; let go the keys of what was refused."""
-    done = [a for a in answers if a.is_done]
-    bodies = [orjson.dumps({"status": a.status, "version": a.version, "case_seen": a.case_seen, "body": a.body}).decode() for a in done]
+    done = {claim: _kept(answer) for claim, answer in answers.items() if answer.is_done}
     if done:
-        connection.execute(
-            text(
-                "UPDATE own.idempotency i SET answer = n.answer FROM"
-                " unnest(CAST(:keys AS text[]), CAST(:answers AS json[])) AS n (key, answer)"
-                " WHERE i.principal = :principal AND i.key = n.key"
-            ),
-            {"principal": principal, "keys": [a.key for a in done], "answers": bodies},
-        )
-    refused = [a.key for a in answers if not a.is_done]
+        connection.execute(_STORE, _columns(done) | {"answers": list(done.values())})
+    refused = [claim for claim, answer in answers.items() if not answer.is_done]
     if refused:
-        connection.execute(
-            text("DELETE FROM own.idempotency WHERE principal = :principal AND key = ANY(CAST(:keys AS text[])) AND answer IS NULL"),
-            {"principal": principal, "keys": refused},
-        )
+        connection.execute(_LET_GO, _columns(refused))
+
+
+def _columns(claims: Iterable[Claim]) -> dict[str, list[str]]:
+    principals, keys = zip(*claims, strict=True)
+    return {"principals": list(principals), "keys": list(keys)}
+
+
+def _kept(answer: "Answer") -> str:
+    kept = {"status": answer.status, "version": answer.version, "case_seen": answer.case_seen, "body": answer.body}
+    return orjson.dumps(kept).decode()
