@@ -1,7 +1,8 @@
 """Why something happens: who asked for it, on whose behalf, when, and which event came before. Every event that follows inherits it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from casebus.envelope import Envelope, Origin, Role
@@ -30,6 +31,12 @@ class Cause:
     lead_epoch: int = 0
     policy_version: str | None = None
     traceparent: str | None = None
+
+
+@lru_cache(maxsize=1024)
+def in_epoch(cause: Cause, lead_epoch: int) -> Cause:
+    """The same, while a case is led in this epoch."""
+    return replace(cause, lead_epoch=lead_epoch)
 
 
 def of_event(envelope: Envelope, service: str) -> Cause:

@@ -4,8 +4,7 @@ idempotency → what the caller has seen → load as a set → authorise → ver
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -19,7 +18,7 @@ from casebus import idempotency, metrics, tracing
 from casebus.access import Act, Standing, authorise
 from casebus.aggregate import Aggregate
 from casebus.case_seen import Tracks, wait_to_see
-from casebus.cause import Cause
+from casebus.cause import Cause, in_epoch
 from casebus.codec import Codec
 from casebus.command import Command, OnBehalf
 from casebus.envelope import Origin, Role
@@ -28,6 +27,7 @@ from casebus.idempotency import Claim
 from casebus.problems import invalid, problem
 from casebus.work import Work
 
+NOTHING = UUID(int=0)
 NOT_SEEN = "This service has not yet seen what you have seen. Ask again."
 
 
@@ -96,21 +96,19 @@ class _Item:
     cause: Cause | None = None
     digest: bytes = b""
     """Of what is asked for, however it was spelt: the same fact brought by another import is the same request."""
-    id: UUID = field(default_factory=uuid4)
-    case_id: UUID | None = None
-    answer: Answer | None = None
-    place_of: UUID | None = None
+    id: UUID = NOTHING
+    about: UUID = NOTHING
+    """The id by which the Work finds the case: what it addresses, or the case that something new belongs to."""
+    made: Aggregate | None = None
+    """What the handler left."""
+    place_of: UUID = NOTHING
     """The case whose place in our log the answer tells."""
-
-    @property
-    def about(self) -> UUID:
-        """The id by which the Work finds the case."""
-        return self.case_id or self.id
+    answer: Answer | None = None
 
     @property
     def begins(self) -> bool:
         """Whether it makes something that belongs to no case yet."""
-        return self.spec is not None and self.spec.target is Target.NEW and self.case_id is None
+        return self.spec is not None and self.spec.target is Target.NEW and self.about == self.id
 
 
 @dataclass(slots=True)
@@ -150,9 +148,12 @@ class Desk:
         """Find each command, check its body, say who acts."""
         principal = f"{who.actor_agency} {who.actor}"
         items = [_Item(request, (principal, request.key)) for request in requests]
+        traced = replace(who, traceparent=tracing.traceparent())
         for item in items:
-            with _answering(item):
-                self._read(item, who)
+            try:
+                self._read(item, traced)
+            except Rejected as error:
+                item.answer = refusal(item.request.key, error)
         return Asked(items)
 
     def must_wait(self, asked: Asked) -> bool:
@@ -210,11 +211,12 @@ class Desk:
         if spec.operator and who.actor_role not in (Role.OPERATOR, Role.COORDINATOR, Role.INTEGRATOR):
             raise Forbidden("This needs role OPERATOR, COORDINATOR or INTEGRATOR.")
         if spec.target is Target.NEW:
-            item.case_id = spec.case_of(item.command)
+            item.id = uuid4()
+            item.about = spec.case_of(item.command) or item.id
         elif request.id is None:
             raise Invalid("Say what the command is about.", Fix("id", "the id of what exists"))
         else:
-            item.id = request.id
+            item.id = item.about = request.id
         said = item.command.model_dump_json(exclude_unset=True, exclude={"on_behalf": {"import_id"}})
         item.digest = hashlib.sha256(f"{request.command} {request.id} {said}".encode()).digest()
 
@@ -233,11 +235,15 @@ class Desk:
         work = self.make_work(connection)
         work.load({item.about for item in fresh if not item.begins})
         for item in fresh:
-            with _answering(item):
+            work.mark()
+            try:
                 self._handle(item, work)
+            except Rejected as error:
+                work.undo()
+                item.answer = refusal(item.request.key, error)
         last = work.save()
         for item in fresh:
-            item.answer = self._sealed(item, last)
+            item.answer = item.answer or self._done(item, last)
         for item in items:
             if item.answer is None:  # the same request a second time
                 item.answer = first[item.claim].answer
@@ -246,50 +252,37 @@ class Desk:
     def _handle(self, item: _Item, work: Work) -> None:
         assert item.spec is not None and item.command is not None and item.cause is not None  # noqa: PT018  # set by _read, together
         work.cause = item.cause
-        work.mark()
-        try:
-            happened_by(work.now, item.cause.occurred_at)
-            standing = work.standing(item.about)
-            item.place_of = standing.case_id if standing else item.about
-            authorise(item.cause, Act.BEGIN if item.begins else item.spec.act, standing)
-            if standing is not None:
-                work.cause = replace(item.cause, lead_epoch=standing.lead_epoch)
-                _check_import(item.cause, standing)
-            if item.spec.target is Target.VERSIONED:
-                _check_version(item.request, work.version(item.id))
-            aggregate = item.spec.handler(item.id, item.command, work)
-        except Rejected:
-            work.undo()
-            raise
-        status = 201 if item.spec.target is Target.NEW else 200
-        item.answer = Answer(key=item.request.key, status=status, version=aggregate.version, body=item.spec.view(aggregate))
+        happened_by(work.now, item.cause.occurred_at)
+        standing = work.standing(item.about)
+        authorise(item.cause, Act.BEGIN if item.begins else item.spec.act, standing)
+        if standing is not None:
+            work.cause = in_epoch(item.cause, standing.lead_epoch)
+            _check_import(item.cause, standing)
+        if item.spec.target is Target.VERSIONED:
+            _check_version(item.request, work.version(item.id))
+        item.made = item.spec.handler(item.id, item.command, work)
+        item.place_of = standing.case_id if standing else item.about
 
-    def _sealed(self, item: _Item, last: Mapping[UUID, int]) -> Answer:
-        """The answer with the place of its case in our log."""
-        assert item.answer is not None  # it was handled or refused
-        if item.answer.is_done and item.place_of is not None and item.place_of in last:
-            return replace(item.answer, case_seen={self.service: last[item.place_of]})
-        return item.answer
-
-
-@contextmanager
-def _answering(item: _Item) -> Iterator[None]:
-    """A refusal is the item's answer, and no error."""
-    try:
-        yield
-    except Rejected as error:
-        item.answer = refusal(item.request.key, error)
+    def _done(self, item: _Item, last: Mapping[UUID, int]) -> Answer:
+        """With the place of its case in our log."""
+        assert item.spec is not None and item.made is not None  # noqa: PT018  # it was handled
+        return Answer(
+            key=item.request.key,
+            status=201 if item.spec.target is Target.NEW else 200,
+            version=item.made.version,
+            case_seen={self.service: last[item.place_of]} if item.place_of in last else {},
+            body=item.spec.view(item.made),
+        )
 
 
 def acting(who: Cause, on_behalf: OnBehalf | None) -> Cause:
     """Who acts, by the token alone; an integrator may name the agency, the time and the origin in the body."""
-    traced = replace(who, traceparent=tracing.traceparent())
     if on_behalf is None:
-        return traced
+        return who
     if who.actor_role is not Role.INTEGRATOR:
         raise Forbidden("Only role INTEGRATOR may act on behalf of an agency. Leave out on_behalf.")
     return replace(
-        traced,
+        who,
         agency=on_behalf.agency,
         on_behalf_of=on_behalf.agency,
         origin=on_behalf.origin,

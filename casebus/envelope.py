@@ -125,6 +125,17 @@ def to_headers(envelope: Envelope) -> Headers:
     return headers
 
 
+def must_be_sendable(*, agency: str, actor: str, actor_agency: str, on_behalf_of: str | None, policy_version: str | None) -> None:
+    """Raises InvalidEnvelope where one of these could not be written by `to_headers`. What else an envelope has we make ourselves."""
+    _text("ce_agency", agency, _is_slug)
+    _text("ce_actor", actor, _is_opaque)
+    _text("ce_actoragency", actor_agency, _is_slug)
+    if on_behalf_of is not None:
+        _text("ce_onbehalfof", on_behalf_of, _is_opaque)
+    if policy_version is not None:
+        _text("ce_policyversion", policy_version, _is_opaque)
+
+
 def from_headers(headers: RawHeaders | None, *, topic: str, key: bytes | None) -> Envelope:
     """The envelope of a record of `topic` with that key. Raises InvalidEnvelope for the first header that is missing, doubled or wrong."""
     values = _by_name(headers or ())

@@ -13,6 +13,7 @@ from fastapi import Request as HttpRequest
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -34,6 +35,8 @@ from casebus.traffic import Traffic
 BATCH_LIMIT = 200
 BODY_LIMIT = 2_000_000
 PROBLEM = "application/problem+json"
+OURS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own telemetry: off, casebus/traffic.py is ours."""
 log = telemetry.logger(__name__)
 
 
@@ -86,7 +89,7 @@ class BatchAnswers(BaseModel):
 
 def build_app(title: str, description: str, verifier: Verifier, ready: Callable[[], list[str]], routers: Sequence[APIRouter]) -> FastAPI:
     """The app of a service. `ready` says what is wrong, in words an operator can act on; empty when all is well."""
-    app = FastAPIOffline(title=title, description=description, version="1", docs_url="/docs", redoc_url=None)
+    app = FastAPIOffline(title=title, description=description, version="1", docs_url="/docs", redoc_url=None, telemetry=OURS)
     app.state.verifier = verifier
     for router in routers:
         app.include_router(router, prefix="/api")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from casebus.cause import Cause
 from casebus.codec import Codec
-from casebus.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, Headers, instant_text, to_headers
+from casebus.envelope import CONTENT_TYPE, SPEC_VERSION, Headers, instant_text, must_be_sendable
 from casebus.event import Event
 
 _APPEND = text(
@@ -23,8 +23,6 @@ _UNPUBLISHED = text(
     "SELECT id, topic, subject, case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.outbox"
     " WHERE published_at IS NULL AND id <= :top ORDER BY id LIMIT :limit"
 )
-_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
-
 
 _HEADER_OF = {
     "event_id": "ce_id",
@@ -106,12 +104,14 @@ def unpublished(connection: Connection, top: int, limit: int) -> list[Row]:
     ]
 
 
-def _must_be_sendable(event: Event, said: dict[str, Any]) -> None:
-    place: dict[str, Any] = {"owner": event.TYPE.partition(".")[0], "topic": event.TOPIC, "subject": event.subject, "case_seq": 1}
-    to_headers(Envelope(**said, **place, generation=1, occurred_at=_SOME_TIME, recorded_at=_SOME_TIME))
-
-
 def _attributes(event: Event, cause: Cause) -> str:
+    must_be_sendable(
+        agency=cause.agency,
+        actor=cause.actor,
+        actor_agency=cause.actor_agency,
+        on_behalf_of=cause.on_behalf_of,
+        policy_version=cause.policy_version,
+    )
     event_id = uuid7()
     said = {
         "event_id": event_id,
@@ -130,5 +130,4 @@ def _attributes(event: Event, cause: Cause) -> str:
         "policy_version": cause.policy_version,
         "traceparent": cause.traceparent,
     }
-    _must_be_sendable(event, said)
     return orjson.dumps({name: value for name, value in said.items() if value is not None}).decode()

@@ -18,9 +18,10 @@ from services.intake.storage import Work, case_by_reference
 
 def view(case: Case) -> dict[str, Any]:
     """A case as its participants read it."""
+    case_id = str(case.id)
     return {
-        "id": str(case.id),
-        "case_id": str(case.id),
+        "id": case_id,
+        "case_id": case_id,
         "version": case.version,
         "state": case.state,
         "region": case.region,
