@@ -18,6 +18,7 @@ from casebus.desk import Desk, Spec
 from casebus.event import Event
 from casebus.gauges import Gauges
 from casebus.http import build_app, command_routes
+from casebus.idempotency import Forgetting
 from casebus.identity import Verifier
 from casebus.kafka import Ends
 from casebus.registry import RegistryAway, schema_ids
@@ -101,7 +102,7 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     consumers = [Consumer(engine, settings.kafka, track) for track in blueprint.tracks(codec)]
     parts = Parts(engine=engine, codec=codec, cluster=settings.kafka, make_work=blueprint.work_on(codec), wake=relay.wake.set)
     offered: dict[str, Mapping[str, Job]] = {
-        "api": {},
+        "api": {"forgetting": Forgetting(engine).run},
         "relay": {"relay": relay.run},
         "consumer": {f"consumer-{index}": consumer.run for index, consumer in enumerate(consumers)},
         **{name: {name: job} for name, job in blueprint.jobs(parts).items()},

@@ -80,6 +80,11 @@ def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ..
         execute((SQL / "track_v1.sql").read_text().replace("{schema}", track))
 
 
+def upgrade_bus_tables(execute: Callable[[str], object], version: int) -> None:
+    """For a later migration of a service: what the version adds to the bus's tables."""
+    execute((SQL / f"bus_v{version}.sql").read_text())
+
+
 def grant(execute: Callable[[str], object], role: str) -> None:
     """Rights of the service's role after a migration: everything in its tables but the base of system time."""
     execute(SERVICE_ROLE_RIGHTS.format(role=role))

@@ -27,6 +27,7 @@ from casebus.database import UNAVAILABLE
 from casebus.desk import Answer, Desk, Request, Spec, Target
 from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
 from casebus.group_commit import GroupCommit
+from casebus.idempotency import KEPT
 from casebus.identity import Principal, Verifier
 from casebus.problems import invalid, problem
 from casebus.registry import RegistryAway
@@ -35,6 +36,7 @@ from casebus.traffic import Traffic
 BATCH_LIMIT = 200
 BODY_LIMIT = 2_000_000
 PROBLEM = "application/problem+json"
+KEY_SAYS = f"1–128 visible characters, new for each command; sent twice within {KEPT.days} days, done once"
 OURS: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own telemetry: off, casebus/traffic.py is ours."""
 log = telemetry.logger(__name__)
@@ -245,7 +247,7 @@ class CommandHeaders(BaseModel):
 
 
 def command_headers(
-    idempotency_key: Annotated[str, Header(description="1–128 visible characters, new for each command; sent twice, done once")] = "",
+    idempotency_key: Annotated[str, Header(description=KEY_SAYS)] = "",
     if_match: Annotated[str | None, Header(description='The version you saw, as in its ETag: "3"')] = None,
     case_seen: Annotated[str | None, Header(description="What you have seen of the case, as answers say: intake=3,planning=1")] = None,
 ) -> CommandHeaders:

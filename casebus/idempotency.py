@@ -1,20 +1,30 @@
 """A command that is sent twice with the same key is done once, and gets the same answer.
 
-Refusals are not remembered: mend the request and use the key again.
+Refusals are not remembered: mend the request and use the key again. Answers are forgotten after KEPT.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event as Signal
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
+from casebus import telemetry
 from casebus.errors import Fix, Invalid
 
 if TYPE_CHECKING:
     from casebus.desk import Answer
 
+KEPT = timedelta(days=7)
+"""How long an answer is remembered, in real time."""
+EVERY_SECONDS = 600.0
+CHUNK, PAUSE_SECONDS = 500, 0.1
+"""What is forgotten in one transaction, and the pause before the next one while there is more."""
+log = telemetry.logger(__name__)
 _KEY = re.compile(r"[!-~]{1,128}")
 
 
@@ -35,6 +45,10 @@ _CLAIM = text(
 )
 _OF = "unnest(CAST(:principals AS text[]), CAST(:keys AS text[]))"
 _LOOK_UP = text(f"SELECT principal, key, request, answer FROM own.idempotency WHERE (principal, key) IN (SELECT * FROM {_OF})")
+_FORGET = text(
+    "DELETE FROM own.idempotency WHERE (principal, key) IN (SELECT principal, key FROM own.idempotency"
+    " WHERE answered_at < clock_timestamp() - CAST(:kept AS interval) ORDER BY answered_at LIMIT :chunk FOR UPDATE SKIP LOCKED)"
+)
 _LET_GO = text(f"DELETE FROM own.idempotency WHERE (principal, key) IN (SELECT * FROM {_OF}) AND answer IS NULL")
 _STORE = text(
     "UPDATE own.idempotency i SET answer = n.answer FROM"
@@ -63,6 +77,27 @@ def store(connection: Connection, answers: Mapping[Claim, "Answer"]) -> None:
     refused = [claim for claim, answer in answers.items() if not answer.is_done]
     if refused:
         connection.execute(_LET_GO, _columns(refused))
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """A job of the process that takes commands: forgets what was answered longer ago than KEPT, a little at a time."""
+
+    engine: Engine
+
+    def run(self, stop: Signal) -> None:
+        while not stop.is_set():
+            try:
+                forgotten = self.turn()
+            except Exception as error:  # noqa: BLE001  # the database is away or slow: there is time until the next turn
+                log.warning("old keys stay", error=type(error).__name__)
+                forgotten = 0
+            stop.wait(PAUSE_SECONDS if forgotten == CHUNK else EVERY_SECONDS)
+
+    def turn(self) -> int:
+        """Forget a chunk; how many keys that were."""
+        with self.engine.begin() as connection:
+            return connection.execute(_FORGET, {"kept": KEPT, "chunk": CHUNK}).rowcount
 
 
 def _columns(claims: Iterable[Claim]) -> dict[str, list[str]]:
