@@ -30,8 +30,7 @@ def main() -> None:
             _strike(fault, seed + rounds, totals, failed, short=asked.short)
             report.write_json(totals.values())
         rounds += 1
-    if not asked.short:
-        report.write_page(totals, seed)
+    report.write_page(totals, seed, short=asked.short)
     print(f"{len(totals)} of {len(faults)} faults ran in {rounds} round(s) from seed {seed}: {', '.join(failed) or 'all hold'}")
     sys.exit(1 if failed else 0)
 
@@ -54,7 +53,7 @@ def _strike(fault: Fault, seed: int, totals: dict[str, Outcome], failed: list[st
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which faults; all of them without a name")
-    parser.add_argument("--short", action="store_true", help="the short versions, as the gate runs them; the page keeps its figures")
+    parser.add_argument("--short", action="store_true", help="the short versions, as the gate runs them")
     parser.add_argument("--hours", type=float, default=0.0, help="go on with new seeds for so long; one round at least")
     parser.add_argument("--seed", type=int, help="of all that is random; one is made and told without it")
     return parser.parse_args()

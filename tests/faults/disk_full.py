@@ -32,14 +32,11 @@ def disk_full(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT00
         pids = {name: platform.run.child(name).pid for name in SERVICES}
         with Load(platform, seed).running() as load:
             for _ in range(ROUNDS_SHORT if short else ROUNDS):
-                answered = load.acknowledged
-                until(lambda answered=answered: load.acknowledged > answered + 50, 60)  # type: ignore[misc]  # bound at once
+                load.goes_on(50)
                 _fill_until_refused(disk, load, random_bytes)
                 struck += 1
                 _make_room(ground, platform, disk)
-                load.must_run()
-            answered = load.acknowledged
-            until(lambda: load.acknowledged > answered + 50, 60)
+            load.goes_on(50)
         found = checker.check(platform, load.ledger)
         assert pids == {name: platform.run.child(name).pid for name in SERVICES}
         assert all(platform.run.child(name).code is None for name in SERVICES), "a service ended"

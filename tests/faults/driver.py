@@ -15,10 +15,12 @@ from uuid import UUID, uuid4
 import httpx
 
 from tests.faults.ground import REGION, Platform
+from tests.waiting import until
 
 AGENCIES = ("harbour", "meadow", "orchard", "quarry", "willow")
 MOST = 20_000
 """Cases, so that a load ends whatever happens."""
+GO_ON_SECONDS = 120.0
 ANSWER_SECONDS = 240.0
 """How long one command is asked again with its key before the driver gives up, which fails the fault."""
 
@@ -152,6 +154,16 @@ class Load:
         """Whether so many cases have begun. Raises what ended the load."""
         self.must_run()
         return self.ledger.cases >= cases
+
+    def goes_on(self, more: int = 20) -> None:
+        """Returns once so many further commands are acknowledged."""
+        wanted = self.acknowledged + more
+
+        def enough() -> bool:
+            self.must_run()
+            return self.acknowledged >= wanted
+
+        until(enough, GO_ON_SECONDS)
 
     def must_run(self) -> None:
         """Raises what ended the load; AssertionError when it told all its cases before the fault had struck."""

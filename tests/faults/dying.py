@@ -18,7 +18,7 @@ import confluent_kafka
 import psycopg
 
 MARKS = {
-    "own.idempotency": "command",
+    "INSERT INTO own.idempotency": "command",
     "UPDATE own.outbox SET published_at": "marking",
     ".position p SET next": "applying",
     "INSERT INTO own.decision": "deciding",

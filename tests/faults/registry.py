@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults.broker_away import broker_away
+from tests.faults.clock_jumps import clock_jumps
 from tests.faults.database_killed import database_killed
 from tests.faults.disk_full import disk_full
 from tests.faults.ended_in_flight import ended_in_flight
@@ -46,6 +47,7 @@ FAULTS = (
     Fault(name="database-killed", promise="PostgreSQL killed and started again: 503, and on by itself", run=database_killed),
     Fault(name="disk-full", promise="PostgreSQL's disk full: 503, no wrong 2xx, and on by itself", run=disk_full),
     Fault(name="ended-in-flight", promise="SIGTERM with a thousand requests in flight", run=ended_in_flight),
+    Fault(name="clock-jumps", promise="the clocks of services and of PostgreSQL jump by an hour and a day", run=clock_jumps),
     Fault(name="stuck-relay", promise="a relay stuck for a minute: no false alert, one MONITORING_BLIND", run=stuck_relay),
     Fault(name="shared-partitions", promise="three workers share the partitions, one is killed", run=shared_partitions),
 )

@@ -15,8 +15,20 @@ CLONE = Path(__file__).parents[2]
 JSON = CLONE / "build" / "faults.json"
 PAGE = CLONE / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: written by `make faults` -->", "<!-- end of the figures -->"
-COLUMNS = ("struck", "acknowledged", "lost", "duplicated", "out of order", "false alerts", "missing alerts", "seconds", "seed", "commit")
-NOT_YET = "not run yet"
+COLUMNS = (
+    "struck",
+    "acknowledged",
+    "lost",
+    "duplicated",
+    "out of order",
+    "false alerts",
+    "missing alerts",
+    "seconds",
+    "how",
+    "seed",
+    "commit",
+)
+NOT_YET, SHORT, LONG = "not run yet", "short", "at length"
 
 
 def write_json(outcomes: Iterable[Outcome]) -> None:
@@ -25,24 +37,26 @@ def write_json(outcomes: Iterable[Outcome]) -> None:
     JSON.write_text(json.dumps([outcome.as_row() for outcome in outcomes], indent=1) + "\n")
 
 
-def write_page(outcomes: Mapping[str, Outcome], seed: int) -> None:
-    """Refresh the rows of what was run; the others keep the figures of their last run."""
+def write_page(outcomes: Mapping[str, Outcome], seed: int, *, short: bool) -> None:
+    """Refresh the rows of what was run; the others keep the figures of their last run, and what ran at length those of that one."""
     said = PAGE.read_text()
-    rows = [_row(fault, outcomes[fault.name], seed) if fault.name in outcomes else _kept(fault, said) for fault in FAULTS]
+    rows = [_row(fault, outcomes.get(fault.name), _figures(fault, said), seed, short=short) for fault in FAULTS]
     table = "\n".join([f"Machine: {machine()}.", "", _line(["promise", "test", *COLUMNS]), _line(["---"] * (len(COLUMNS) + 2)), *rows])
     PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{table}\n{END}", said, flags=re.DOTALL))
 
 
-def _row(fault: Fault, outcome: Outcome, seed: int) -> str:
-    figures = [str(outcome.as_row()[name.replace(" ", "_")]) for name in COLUMNS[:-2]]
-    return _line([fault.promise, _link(fault), *figures, str(seed), commit()])
-
-
-def _kept(fault: Fault, said: str) -> str:
-    """The row as it stands, under the promise as it is now."""
-    old = next((line for line in said.splitlines() if line.startswith("| ") and f"| {_link(fault)} |" in line), None)
-    figures = [cell.strip() for cell in old.split("|")[3:-1]] if old else [NOT_YET, *[""] * (len(COLUMNS) - 1)]
+def _row(fault: Fault, outcome: Outcome | None, kept: list[str], seed: int, *, short: bool) -> str:
+    figures = kept
+    if outcome is not None and not (short and LONG in kept):
+        counts = [str(outcome.as_row()[name.replace(" ", "_")]) for name in COLUMNS[:-3]]
+        figures = [*counts, SHORT if short else LONG, str(seed), commit()]
     return _line([fault.promise, _link(fault), *figures])
+
+
+def _figures(fault: Fault, said: str) -> list[str]:
+    """Those that the page has, whatever the promise is called by now."""
+    old = next((line for line in said.splitlines() if line.startswith("| ") and f"| {_link(fault)} |" in line), None)
+    return [cell.strip() for cell in old.split("|")[3:-1]] if old else [NOT_YET, *[""] * (len(COLUMNS) - 1)]
 
 
 def _link(fault: Fault) -> str:

@@ -22,18 +22,21 @@ def test_figures_are_refreshed_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     page = tmp_path / "page.md"
     page.write_text(f"# Before\n{report.BEGIN}\n{report.END}\nAfter\n")
     monkeypatch.setattr(report, "PAGE", page)
-    report.write_page({}, 1)
+    report.write_page({}, 1, short=False)
     assert report.NOT_YET in page.read_text()
     before = page.read_text()
-    report.write_page({}, 1)
+    report.write_page({}, 1, short=False)
     assert page.read_text() == before
-    report.write_page({FIRST.name: Outcome(fault=FIRST.name, struck=7, acknowledged=1234)}, 5)
-    report.write_page({}, 6)
+    report.write_page({FIRST.name: Outcome(fault=FIRST.name, struck=1, acknowledged=2)}, 4, short=True)
+    assert f"| 1 | 2 | 0 | 0 | 0 | 0 | 0 | 0.0 | {report.SHORT} | 4 |" in page.read_text()
+    report.write_page({FIRST.name: Outcome(fault=FIRST.name, struck=7, acknowledged=1234)}, 5, short=False)
+    report.write_page({FIRST.name: Outcome(fault=FIRST.name, struck=1, acknowledged=2)}, 6, short=True)
+    report.write_page({}, 6, short=False)
     said = page.read_text()
     assert said.startswith("# Before\n")
     assert said.endswith("\nAfter\n")
     assert said.count(f"| {FIRST.promise} |") == 1
-    assert "| 7 | 1234 | 0 | 0 | 0 | 0 | 0 | 0.0 | 5 |" in said
+    assert f"| 7 | 1234 | 0 | 0 | 0 | 0 | 0 | 0.0 | {report.LONG} | 5 |" in said
 
 
 def test_rounds_add_up_and_harm_is_harm() -> None:

@@ -1,0 +1,47 @@
+"""libfaketime: the clock on the wall of a process, which jumps while it runs. What counts from its start goes on (as with a real clock)."""
+
+from pathlib import Path
+
+from tests.faults.outcome import NotRun
+
+ENV = "/usr/bin/env"
+PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/local/lib/faketime")
+
+
+class FakeClock:
+    """One for each process, or family of processes, that shares it: `environment` is for them, `jump` moves them all."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.jump("+0")
+        self._file.chmod(0o644)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Raises NotRun where libfaketime is not installed."""
+        return {
+            "LD_PRELOAD": str(_library()),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """The same as a command that goes before another: for what runs as another account, which could not share with ours."""
+        return [ENV, *(f"{name}={value}" for name, value in self.environment.items())]
+
+    def jump(self, offset: str) -> None:
+        """From now on the clock is so far from the right time: "+1h", "-1d"."""
+        new = self._file.with_suffix(".new")
+        new.write_text(offset + "\n")
+        new.chmod(0o644)
+        new.replace(self._file)
+
+
+def _library() -> Path:
+    root = Path("/")
+    found = [path for place in PLACES for path in sorted(root.glob(f"{place[1:]}/libfaketimeMT.so.1"))]
+    if not found:
+        raise NotRun("it needs libfaketime: `apt-get install faketime`")
+    return found[0]
