@@ -1,9 +1,9 @@
 """Every measurement, by the name under which it is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from tests.bench import commands, pipeline, relaying, telemetry
+from tests.bench import board, clocks, commands, growth, pipeline, rebuilding, relaying, telemetry, visible, whole
 from tests.bench.figure import Figure
 from tests.bench.ground import Ground
 
@@ -11,7 +11,7 @@ from tests.bench.ground import Ground
 class Measurement(Protocol):
     """Takes the servers and a seed; `quick` means a tenth of the load."""
 
-    def __call__(self, ground: Ground, seed: int, *, quick: bool) -> list[Figure]: ...
+    def __call__(self, ground: Ground, seed: int, *, quick: bool) -> Iterable[Figure]: ...
 
 
 MEASUREMENTS: Mapping[str, Measurement] = {
@@ -20,5 +20,11 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "commands": commands.one_by_one,
     "batches": commands.in_batches,
     "relay": relaying.relay,
+    "visible": visible.visible,
+    "rebuild": rebuilding.again,
+    "clocks": clocks.fired,
+    "board": board.read,
     "telemetry": telemetry.telemetry,
+    "growth": growth.grown,
+    "processes": whole.sized,
 }

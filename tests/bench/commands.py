@@ -123,7 +123,7 @@ def in_batches(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     number, dice = (40 if quick else 400), Random(seed)
     ground.afresh()
     with ground.store("intake") as store, ground.process(store) as (_, url):
-        ours = _batched(url, token(ground), batch_bodies(dice, number))
+        ours = batched(url, token(ground), batch_bodies(dice, number))
     with ground.store("intake") as store, ground.process(store, "tests.bench.naive_service") as (_, url):
         numbers, who = count(), token(ground)
         naive = load.run(url, [cases(who, numbers) for _ in range(CONNECTIONS)], 5)
@@ -131,7 +131,7 @@ def in_batches(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     with ground.store("intake") as store:
         capture(store)
         with ground.process(store, "services.intake.main", "--only", "api") as (_, url):
-            _batched(url, token(ground), batch_bodies(dice, number // 2))
+            batched(url, token(ground), batch_bodies(dice, number // 2))
         bound = _replay(store, BATCH_CONNECTIONS)
     return [
         Figure(
@@ -148,7 +148,8 @@ def in_batches(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     ]
 
 
-def _batched(url: str, who: str, bodies: list[bytes]) -> load.Load:
+def batched(url: str, who: str, bodies: list[bytes]) -> load.Load:
+    """Send all of them, four at a time."""
     coming = iter(bodies)
     done = load.run(url, [batches(who, coming) for _ in range(BATCH_CONNECTIONS)], load.LONGEST)
     done.must_be_done()

@@ -2,7 +2,7 @@
 
 import selectors
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
@@ -41,22 +41,22 @@ class _Line:
         self._talk, self._got, self._since = talk, b"", 0.0
         self._request: bytes | None = next(talk, None)
 
-    def say(self) -> bool:
-        """Send what comes next; False where nothing does."""
+    def say(self, due: float) -> bool:
+        """Send what comes next, which was due then; False where nothing does."""
         if self._request is None:
             return False
-        self._since = perf_counter()
+        self._since = due
         self.socket.sendall(self._request)
         return True
 
     def hear(self, load: Load) -> bool:
-        """Take what has come; whether the connection goes on."""
+        """Take what has come; whether that was all of the answer."""
         data = self.socket.recv(1 << 20)
         assert data, "the server closed the connection"
         self._got += data
         head = self._got.find(b"\r\n\r\n")
         if head < 0 or len(self._got) < head + 4 + _length(self._got[:head]):
-            return True
+            return False
         load.latencies.append(perf_counter() - self._since)
         load.statuses[int(self._got[9:12])] += 1
         try:
@@ -64,7 +64,7 @@ class _Line:
         except StopIteration:
             self._request = None
         self._got = b""
-        return self.say()
+        return True
 
 
 def _length(head: bytes) -> int:
@@ -72,24 +72,48 @@ def _length(head: bytes) -> int:
     return int(head[found + 15 :].split(b"\r\n", 1)[0]) if found >= 0 else 0
 
 
-def run(url: str, talks: Sequence[Talk], seconds: float) -> Load:
-    """All talks at once, each on a connection of its own, the next request when the answer is there; until all end or the time is over."""
+def run(url: str, talks: Sequence[Talk], seconds: float, *, rate: float | None = None) -> Load:
+    """All talks at once, each on a connection of its own, until all end or the time is over.
+
+    Each says the next thing when its answer is there; with a `rate`, when it is due: so many requests a second, whoever is free. A request
+    that nobody is free for is late, and its waiting counts as its own.
+    """
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
-    load, lines, ready = Load(), [_Line(host, port, talk) for talk in talks], selectors.DefaultSelector()
-    begin, cpu = perf_counter(), process_time()
-    for line in lines:
-        if line.say():
-            ready.register(line.socket, selectors.EVENT_READ, line)
-    while ready.get_map() and (now := perf_counter()) < begin + seconds:
-        for key, _ in ready.select(begin + seconds - now):
-            if not key.data.hear(load):
-                ready.unregister(key.fileobj)
+    lines = [_Line(host, port, talk) for talk in talks]
+    pace = _Pace(lines, rate)
+    load, begin, cpu = pace.load, perf_counter(), process_time()
+    pace.go(begin, begin + seconds)
     load.seconds = perf_counter() - begin
     load.cpu = (process_time() - cpu) / max(1, len(load.latencies))
     for line in lines:
         line.socket.close()
     load.latencies.sort()
     return load
+
+
+class _Pace:
+    """Who speaks when."""
+
+    def __init__(self, lines: Sequence[_Line], rate: float | None) -> None:
+        self.load = Load()
+        self._free, self._rate = deque(lines), rate
+        self._ready, self._busy = selectors.DefaultSelector(), 0
+        for line in lines:
+            self._ready.register(line.socket, selectors.EVENT_READ, line)
+
+    def go(self, begin: float, end: float) -> None:
+        due = begin
+        while (now := perf_counter()) < end and (self._busy or self._free):
+            while self._free and due <= now:
+                self._busy += self._free.popleft().say(now if self._rate is None else due)
+                due = due + 1 / self._rate if self._rate else now
+            if not self._busy and not self._free:
+                return
+            wait = end - now if self._rate is None or not self._free else max(0.0, min(due, end) - now)
+            for key, _ in self._ready.select(wait):
+                if key.data.hear(self.load):
+                    self._busy -= 1
+                    self._free.append(key.data)
 
 
 def post(path: str, token: str, body: bytes, headers: Mapping[str, str]) -> bytes:

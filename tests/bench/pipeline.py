@@ -115,8 +115,9 @@ def deciding(plans: Mapping[UUID, tuple[UUID, UUID]]) -> Course:
 
     def load(store: Store) -> None:
         rows = [{"id": case_id, "body": _FORM.dump_json(_plan(case_id, steps)).decode()} for case_id, steps in plans.items()]
-        with store.admin.begin() as connection:
-            connection.execute(text("INSERT INTO own.plan (id, version, body) VALUES (:id, 1, CAST(:body AS jsonb))"), rows)
+        if rows:
+            with store.admin.begin() as connection:
+                connection.execute(text("INSERT INTO own.plan (id, version, body) VALUES (:id, 1, CAST(:body AS jsonb))"), rows)
 
     return Course(name="deciding", blueprint=PLANNING, schema="own", naive_work=NaivePlanning, load=load)
 
@@ -157,6 +158,5 @@ def decide(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
 def compared(ground: Ground, course: Course, total: int, unit: str, goal: str) -> Figure:
     """The product's way, the naive one, and the bound."""
     pace = course.product(ground, total)
-    note = f"{total} records, {pace.cpu * 1e6:.0f} µs of our own processor time each"
     naive, bound = course.naive(ground), course.bound(ground, total)
-    return Figure(name=course.name, value=pace.rate, unit=unit, naive=naive, bound=bound, goal=goal, note=note)
+    return Figure(name=course.name, value=pace.rate, unit=unit, naive=naive, bound=bound, goal=goal, note=pace.note)

@@ -67,7 +67,7 @@ def telemetry(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     total = publish(ground.cluster, ground.codec, asked(dice, envelopes(dice, interleaved(dice, scripts))))
     course = participation_copy()
     course.product(ground, total)  # warm
-    without = median(course.product(ground, total).cpu for _ in range(3)) * total
+    without = median(course.product(ground, total).spent.ours for _ in range(3))
     with traced() as exporter:
         course.product(ground, total)
     spans, links = exporter.spans, exporter.links

@@ -1,0 +1,41 @@
+"""A service's copies made again from the log: how fast, and whether they are what they were."""
+
+from random import Random
+
+from casebus.rebuild import rebuild
+from tests.bench.capture import digest
+from tests.bench.figure import Figure
+from tests.bench.ground import Ground
+from tests.bench.history import new_ids, participation
+from tests.bench.pipeline import Course, feed, monitoring_copies, participation_copy
+from tests.bench.reading import read_all, track_of
+
+
+def again(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
+    """Planning's and monitoring's copies: read, emptied by `rebuild`, read again from offset zero; the hash of every row is the same."""
+    dice = Random(seed)
+    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 1_000 if quick else 15_000)))
+    return [_rebuilt(ground, course, total) for course in (participation_copy(), monitoring_copies())]
+
+
+def _rebuilt(ground: Ground, course: Course, total: int) -> Figure:
+    track = track_of(course.blueprint, ground, course.schema)
+    with ground.store(course.blueprint.name) as store:
+        course.begin(ground, store)
+        read_all(ground, store, track, total)
+        before = digest(store)
+        rebuild(store.engine)
+        assert digest(store) != before, "the copies are still there: nothing was rebuilt"
+        store.settled()
+        pace = read_all(ground, store, track, total)
+        assert digest(store) == before, "the copies are not what they were"
+    naive, bound = course.naive(ground), course.bound(ground, total)
+    return Figure(
+        name=f"rebuild, {course.blueprint.name}",
+        value=pace.rate,
+        unit="events/s",
+        naive=naive,
+        bound=bound,
+        goal="≥ 300 × naive, equal hash",
+        note=f"equal hash before and after; {pace.note}",
+    )
