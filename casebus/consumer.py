@@ -193,7 +193,10 @@ class Consumer:
             yield
 
     def _look(self, reader: Reader) -> None:
-        """With nothing to read: has somebody moved our place? And do we still have partitions to read? Raises Alone."""
+        """With nothing to read: is what stopped us mended, and has somebody moved our place? Do we still have partitions to read?
+
+        Raises LogBroken while it isn't mended, and Alone.
+        """
         if monotonic() < self._looked + LOOK_SECONDS:
             return
         self._looked = monotonic()
@@ -202,6 +205,10 @@ class Consumer:
             self._held = monotonic()
         elif monotonic() > self._held + ALONE_SECONDS:
             raise Alone
+        if self.stopped_because is not None:  # the log may be filled again exactly as far as we were
+            for topic, partition in here:
+                self._find_reach(OutOfReach(topic, partition))
+            self.stopped_because = None
         with self._engine.begin() as connection:
             known = places(connection, self._schema)
         if any(known[partition][0] != following for partition, following in here.items()):

@@ -221,7 +221,8 @@ def topics_diff(bootstrap: Bootstrap = None) -> None:
 
 @topics.command("apply")
 def topics_apply(
-    bootstrap: Bootstrap = None, replication: Annotated[int, typer.Option(help="Copies of each new topic.", min=1)] = 1
+    bootstrap: Bootstrap = None,
+    replication: Annotated[int | None, typer.Option(help="Copies of each new topic; three, or one a broker, without it.", min=1)] = None,
 ) -> None:
     """Create missing topics, set what differs, and let each service write its own and read what it consumes. It deletes nothing.
 

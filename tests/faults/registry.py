@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from tests.faults.broker_away import broker_away
 from tests.faults.clock_jumps import clock_jumps
 from tests.faults.database_killed import database_killed
+from tests.faults.deliveries import deliveries
 from tests.faults.disk_full import disk_full
+from tests.faults.disorder import disorder
 from tests.faults.ended_in_flight import ended_in_flight
 from tests.faults.frozen_relays import frozen_relays
 from tests.faults.ground import Ground, ground
 from tests.faults.kills import kills
 from tests.faults.outcome import Outcome
+from tests.faults.rebuilds import rebuilds
+from tests.faults.rubbish import rubbish
 from tests.faults.shared_partitions import shared_partitions
 from tests.faults.stuck_relay import stuck_relay
 from tests.faults.watermarks.storm import watermarks
@@ -48,6 +52,10 @@ FAULTS = (
     Fault(name="disk-full", promise="PostgreSQL's disk full: 503, no wrong 2xx, and on by itself", run=disk_full),
     Fault(name="ended-in-flight", promise="SIGTERM with a thousand requests in flight", run=ended_in_flight),
     Fault(name="clock-jumps", promise="the clocks of services and of PostgreSQL jump by an hour and a day", run=clock_jumps),
+    Fault(name="deliveries", promise="every record delivered one to five times, places at zero, groups never at rest", run=deliveries),
+    Fault(name="disorder", promise="topics interleaved at random; a broken order parked, seen and healed", run=disorder, in_gate=True),
+    Fault(name="rubbish", promise="rubbish in mid-stream: quarantined, no restart, others go on", run=rubbish, in_gate=True),
+    Fault(name="rebuilds", promise="copies dropped and made again: the same tables, nothing said twice", run=rebuilds),
     Fault(name="stuck-relay", promise="a relay stuck for a minute: no false alert, one MONITORING_BLIND", run=stuck_relay),
     Fault(name="shared-partitions", promise="three workers share the partitions, one is killed", run=shared_partitions),
 )

@@ -28,7 +28,9 @@ from tests.waiting import until
 
 LONGEST = timedelta(seconds=10)
 """After the last fact, every clock is due within this."""
-DRAIN_SECONDS = 900.0
+DRAIN_SECONDS = 1800.0
+BESIDE = 2000
+"""Cases until the naive reader beside ours is ended: it costs what ours does."""
 REPLAYED = 500
 """Cases that each replay takes, drawn anew."""
 _WAITING = text("SELECT count(*) FROM copy.watch WHERE look_at < :moment")
@@ -55,6 +57,9 @@ def watermarks(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT0
         cases = round(size.clocks / CLOCKS_PER_CASE)
         load = Load(on.writers, codec, seed=seed, cases=cases, rate=size.rate, enough=lambda: storm.has_struck)
         with storm.at_work():
+            until(lambda: load.ended or load.cases > BESIDE, DRAIN_SECONDS)
+            if not load.ended:
+                on.processes.kill(NAIVE)  # it has shown enough
             until(lambda: load.ended, DRAIN_SECONDS)
         _settle(on)
         on.processes.supervisor.close()

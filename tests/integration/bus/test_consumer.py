@@ -1,5 +1,7 @@
 """The loop of a track, against a real log: mistakes cost themselves, a new log is read again, a lost one is refused."""
 
+from functools import partial
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy import text
 from casebus import consumer, kafka
 from casebus.consumer import HOLES
 from casebus.envelope import from_headers
+from casebus.errors import OutOfReach
 from casebus.kafka import Log, Reader, TopicMadeAgain, WholeTopics, bounds
 from casebus.rebuild import rebuild
 from casebus.relay import reseed
@@ -105,6 +108,20 @@ def test_a_reader_that_was_away_finds_the_new_generation_of_a_shorter_log(sample
     assert applied(sample) == CASES
 
 
+def test_a_track_that_stopped_is_well_again_once_the_log_is_filled_though_nothing_new_comes(sample: Sample) -> None:
+    noted(sample, 1, 2)
+    consumer = consumer_of(sample)
+    with in_thread(consumer.run):
+        until(lambda: applied(sample) == CASES)
+        delete_topic(sample)
+        make_topics(sample)
+        until(lambda: consumer.stopped_because)
+        reseeded(sample)
+        publish(sample)
+        until(lambda: consumer.stopped_because is None)
+        until(lambda: sample.value("SELECT min(generation) FROM copy.position") == 2)
+
+
 def test_a_topic_that_was_trimmed_is_refused_until_it_is_reseeded_and_then_begun_where_it_begins(sample: Sample) -> None:
     cases = noted(sample, 1, 2)
     trim_topic(sample)
@@ -170,6 +187,19 @@ def test_a_rebuild_under_a_running_consumer_ends_with_the_same_state(sample: Sam
     assert sample.value("SELECT sum(next) FROM copy.position") == 2 * CASES
 
 
+def test_a_rebuild_gives_way_to_whoever_reads_the_copies(offline: Sample) -> None:
+    """A request reads first what is emptied last: each would wait for the other."""
+    ours = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    thread = Thread(target=rebuild, args=(offline.admin,))
+    with offline.engine.begin() as request:
+        request.exec_driver_sql("SELECT FROM copy.parked")
+        thread.start()
+        until(lambda: offline.value(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {ours}"))
+        request.exec_driver_sql("SELECT FROM copy.inbox")
+    thread.join(30)
+    assert not thread.is_alive()
+
+
 def test_rebuilds_one_after_the_other_are_no_hole_in_the_log(sample: Sample) -> None:
     noted(sample, 1, 2)
     consumer = consumer_of(sample)
@@ -181,18 +211,32 @@ def test_rebuilds_one_after_the_other_are_no_hole_in_the_log(sample: Sample) -> 
         assert consumer.stopped_because is None
 
 
+def _has_looked(one: Reader | WholeTopics) -> bool:
+    one.batch(500, 0.1)
+    return bool(one._identities._known)
+
+
+def _notices(one: Reader | WholeTopics) -> bool:
+    try:
+        one.batch(500, 0.1)
+    except TopicMadeAgain:
+        return True
+    except OutOfReach:  # which the loops answer by reading on
+        return False
+    return False
+
+
 def test_a_reader_notices_that_its_topic_was_made_again(sample: Sample) -> None:
     """Also where nothing of the new one would ever reach it: a client keeps to the leader epochs of the topic that was."""
     reader = Reader(sample.cluster, f"g-{sample.owner}", [sample.topic], lambda places: dict.fromkeys(places, 0))
     statements = WholeTopics(sample.cluster, [sample.topic])
     try:
-        reader.batch(500, 0.1)
-        statements.batch(500, 0.1)
+        for one in (reader, statements):
+            until(partial(_has_looked, one))
         delete_topic(sample)
         make_topics(sample)
         for one in (reader, statements):
-            with pytest.raises(TopicMadeAgain):
-                until(lambda one=one: one.batch(500, 0.1) and False)  # type: ignore[misc]  # bound at once
+            until(partial(_notices, one))
     finally:
         reader.close()
         statements.close()
