@@ -3,10 +3,11 @@
 import argparse
 import sys
 
-from tests.bench import machine, report
+from tests.bench import report
 from tests.bench.catalogue import MEASUREMENTS
 from tests.bench.figure import Figure
 from tests.bench.ground import ground
+from tests.bench.machine import described
 
 SEED = 20261122
 
@@ -18,6 +19,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"no measurement {', '.join(unknown)}: choose of {', '.join(MEASUREMENTS)}")
     figures: list[Figure] = []
+    machine = described()
     with ground() as servers:
         for name in chosen:
             print(f"… {name}: {MEASUREMENTS[name].__doc__}", file=sys.stderr, flush=True)
@@ -27,7 +29,7 @@ def main() -> None:
     command = " ".join(["python -m tests.bench", *asked.names, *(["--quick"] if asked.quick else []), f"--seed {asked.seed}"])
     report.write_json(figures)
     if not asked.quick:
-        report.write_table(figures, machine.described(), command)
+        report.write_table(figures, machine, command)
 
 
 def _asked() -> argparse.Namespace:

@@ -53,3 +53,11 @@ def _short(number: float | None) -> float | None:
 def share(sorted_values: list[float], part: float) -> float:
     """The value that this part of them doesn't exceed."""
     return sorted_values[min(len(sorted_values) - 1, int(part * len(sorted_values)))]
+
+
+def shown(number: float | None) -> str:
+    """Three digits, thousands apart; nothing for nothing."""
+    if number is None:
+        return ""
+    digits = float(f"{number:.3g}")
+    return f"{digits:,.0f}" if abs(digits) >= 100 else f"{digits:g}"

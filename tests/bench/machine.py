@@ -15,13 +15,20 @@ SYNCS = 200
 
 
 def described() -> str:
-    """The machine, the disk's time for one durable write, and the commit, in one line."""
+    """The machine, what else it did, the disk's time for one durable write, and the commit, in one line. Asked before the run begins."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     disk = shutil.disk_usage(tempfile.gettempdir()).total / 1e9
-    return (
-        f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, a disk of {disk:.0f} GB that keeps 8 KB durably in"
-        f" {_sync_seconds() * 1e3:.2f} ms; {platform.system()} {platform.release()}, Python {platform.python_version()};"
-        f" {datetime.now(UTC):%Y-%m-%d}, commit {commit()}"
+    return ", ".join(
+        (
+            f"{os.cpu_count()} cores ({_processor()})",
+            f"{memory:.0f} GiB of memory",
+            f"a disk of {disk:.0f} GB that keeps 8 KB durably in {_sync_seconds() * 1e3:.2f} ms",
+            f"a load of {os.getloadavg()[0]:.1f} from others",
+            f"{platform.system()} {platform.release()}",
+            f"Python {platform.python_version()}",
+            f"{datetime.now(UTC):%Y-%m-%d}",
+            f"commit {commit()}",
+        )
     )
 
 

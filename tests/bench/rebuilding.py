@@ -1,5 +1,6 @@
 """A service's copies made again from the log: how fast, and whether they are what they were."""
 
+from collections.abc import Iterator
 from random import Random
 
 from casebus.rebuild import rebuild
@@ -10,27 +11,32 @@ from tests.bench.history import new_ids, participation
 from tests.bench.pipeline import Course, feed, monitoring_copies, participation_copy
 from tests.bench.reading import read_all, track_of
 
+_SIZE = """
+    SELECT sum(pg_total_relation_size(format('%I.%I', schemaname, tablename)))::bigint FROM pg_tables WHERE schemaname IN ('own', 'copy')"""
 
-def again(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
+
+def again(ground: Ground, seed: int, *, quick: bool) -> Iterator[Figure]:
     """Planning's and monitoring's copies: read, emptied by `rebuild`, read again from offset zero; the hash of every row is the same."""
     dice = Random(seed)
     total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 1_000 if quick else 15_000)))
-    return [_rebuilt(ground, course, total) for course in (participation_copy(), monitoring_copies())]
+    for course in (participation_copy(), monitoring_copies()):
+        yield from _rebuilt(ground, course, total)
 
 
-def _rebuilt(ground: Ground, course: Course, total: int) -> Figure:
+def _rebuilt(ground: Ground, course: Course, total: int) -> Iterator[Figure]:
     track = track_of(course.blueprint, ground, course.schema)
     with ground.store(course.blueprint.name) as store:
         course.begin(ground, store)
         read_all(ground, store, track, total)
-        before = digest(store)
+        before, size = digest(store), store.one(_SIZE)
         rebuild(store.engine)
         assert digest(store) != before, "the copies are still there: nothing was rebuilt"
         store.settled()
         pace = read_all(ground, store, track, total)
         assert digest(store) == before, "the copies are not what they were"
     naive, bound = course.naive(ground), course.bound(ground, total)
-    return Figure(
+    yield Figure(name=f"room, {course.blueprint.name}", value=size / total, unit="bytes an event", less_is_better=True)
+    yield Figure(
         name=f"rebuild, {course.blueprint.name}",
         value=pace.rate,
         unit="events/s",

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from continuum.stack import CLONE
-from tests.bench.figure import Figure
+from tests.bench import plan
+from tests.bench.figure import Figure, shown
 
 JSON = CLONE / "build" / "bench.json"
 DOCS = CLONE / "docs" / "performance.md"
@@ -28,14 +29,6 @@ def line(figure: Figure) -> str:
     return "; ".join([*parts, *([f"wanted {figure.goal}"] if figure.goal else []), *([figure.note] if figure.note else [])])
 
 
-def shown(number: float | None) -> str:
-    """Three digits, thousands apart; nothing for nothing."""
-    if number is None:
-        return ""
-    digits = float(f"{number:.3g}")
-    return f"{digits:,.0f}" if abs(digits) >= 100 else f"{digits:g}"
-
-
 def write_json(figures: Sequence[Figure], path: Path = JSON) -> None:
     """This run's figures, as the list that build/bench.json is."""
     path.parent.mkdir(exist_ok=True)
@@ -51,11 +44,16 @@ def write_table(figures: Sequence[Figure], machine: str, command: str, path: Pat
     rows |= {figure.name: _row(figure) for figure in figures}
     runs = [row for row in inside.splitlines() if row.startswith("- `") and f"`{command}`" not in row]
     table = [BEGIN, "", *HEAD, *rows.values(), "", *runs, f"- `{command}`: {machine}", "", END]
-    path.write_text(before + "\n".join(table) + after)
+    path.write_text(plan.rewritten(before + "\n".join(table) + after, {name: _value(row) for name, row in rows.items()}))
 
 
 def _name(row: str) -> str:
     return row.split("|")[1].strip()
+
+
+def _value(row: str) -> float:
+    """What the table says of a figure, without its unit."""
+    return float(row.split("|")[2].split()[0].replace(",", ""))
 
 
 def _row(figure: Figure) -> str:

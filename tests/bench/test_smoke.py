@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from tests.bench import report
-from tests.bench.figure import Figure
+from tests.bench import plan, report
+from tests.bench.figure import Figure, shown
 from tests.bench.ground import Ground
 from tests.bench.history import new_ids, participation
 from tests.bench.pipeline import feed, participation_copy
@@ -50,4 +50,21 @@ def test_a_run_of_one_measurement_keeps_the_rows_of_the_others(tmp_path: Path) -
 
 @pytest.mark.parametrize(("number", "said"), [(None, ""), (0.012345, "0.0123"), (12.345, "12.3"), (123456.0, "123,000")])
 def test_numbers_claim_three_digits(number: float | None, said: str) -> None:
-    assert report.shown(number) == said
+    assert shown(number) == said
+
+
+def test_the_plan_follows_from_the_figures() -> None:
+    figures = {
+        "commands over HTTP": 1000.0,
+        "relay": 10_000.0,
+        "projection, monitoring": 5000.0,
+        "rebuild, monitoring": 5000.0,
+        "room, monitoring": 1000.0,
+    }
+    small, large = plan.need(10**6, figures), plan.need(10**8, figures)
+    assert (small.processes, small.workers, small.shards, small.partitions) == (1, 1, 1, 6)
+    assert large.workers == 84  # 6 × 10⁹ events in four hours, 5000 a second each
+    assert large.shards == 3  # 6 TB, 2 TB each
+    text = f"a\n{plan.BEGIN}\n{plan.END}\nb\n"
+    assert "| 100 million | 3,860 | 1,930 |" in plan.rewritten(text, figures)
+    assert plan.rewritten(text, {"relay": 1.0}) == text
