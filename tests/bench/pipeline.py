@@ -139,7 +139,7 @@ def feed(ground: Ground, dice: Random, scripts: Iterable[list[Event]]) -> int:
 def project(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     """The participation copy of planning, and all of monitoring's copies, from the same log."""
     dice = Random(seed)
-    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 1_000 if quick else 15_000)))
+    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 1_000 if quick else 8_000)))
     goal = "≥ 80 × naive, ≥ 60 % of the bound"
     return [compared(ground, course, total, "events/s", goal) for course in (participation_copy(), monitoring_copies())]
 

@@ -18,7 +18,7 @@ _SIZE = """
 def again(ground: Ground, seed: int, *, quick: bool) -> Iterator[Figure]:
     """Planning's and monitoring's copies: read, emptied by `rebuild`, read again from offset zero; the hash of every row is the same."""
     dice = Random(seed)
-    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 1_000 if quick else 15_000)))
+    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 1_000 if quick else 8_000)))
     for course in (participation_copy(), monitoring_copies()):
         yield from _rebuilt(ground, course, total)
 
