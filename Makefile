@@ -7,10 +7,10 @@ LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test format events metrics kafka screenshot faults locks image charts
+.PHONY: help setup demo check lint types contracts test format events metrics kafka screenshot faults locks image charts test-containers
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Make .venv from the lock files (PYTHON= names another Python)
 
@@ -65,6 +65,9 @@ $(DEPLOYMENT): requirements-deployment.lock $(SETUP)
 charts: $(DEPLOYMENT) ## Check what is deployed: compose's file and the Helm chart, rendered (needs Go for helm)
 	@tools/helm.sh
 	$(BIN)/pytest tests/deployment $(ARGS)
+
+test-containers: $(DEPLOYMENT) ## The end-to-end story in containers, on a Docker engine of our own (root; docker.io, debootstrap)
+	$(BIN)/python -m tools.containers $(ARGS)
 
 image: ## Build the image of the services (BASE= names another base, IMAGE= another name, BUILD= options of docker build)
 	docker build $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD) -f deploy/Dockerfile -t $(or $(IMAGE),continuum) .

@@ -1,14 +1,15 @@
-"""The image's health check: whether the process of this container answers. Exit code 0 when it does."""
+"""The image's health check: whether the process of this container answers. Exit code 0 when it does. Plain, because it runs often."""
 
 import os
+import socket
 import sys
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
 EVERY = ("", "0.0.0.0", "::")
-host = os.environ.get("CONTINUUM_HOST", "")
-url = f"http://{'127.0.0.1' if host in EVERY else host}:{os.environ['CONTINUUM_PORT']}/livez"
+host, port = os.environ.get("CONTINUUM_HOST", ""), int(os.environ["CONTINUUM_PORT"])
 try:
-    build_opener(ProxyHandler({})).open(url, timeout=4).close()
-except (URLError, OSError) as problem:
-    sys.exit(f"{url}: {problem}")
+    with socket.create_connection(("127.0.0.1" if host in EVERY else host, port), timeout=10) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = connection.recv(1024).partition(b"\r\n")[0]
+except OSError as problem:
+    sys.exit(f"port {port}: {problem}")
+sys.exit(0 if b" 200" in answer else f"port {port}: {answer.decode(errors='replace')}")

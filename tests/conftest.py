@@ -17,6 +17,7 @@ from continuum.local import kafka, ports, postgres
 from continuum.local import registry as local
 from continuum.local.process import Child, Supervisor
 from continuum.stack import SERVICES
+from tests import containers
 from tests.waiting import until
 
 
@@ -32,12 +33,19 @@ def local_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def broker(local_home: Path) -> Iterator[str]:
-    """The bootstrap address of a Kafka broker: that of KAFKA_BOOTSTRAP, without a topic of ours, else one of our own for this run."""
+    """The bootstrap address of a Kafka broker: that of KAFKA_BOOTSTRAP, without a topic of ours, else one of our own for this run.
+
+    It is a container where CONTINUUM_TEST_CONTAINERS=1 (tests/containers.py), else a process; the database server likewise.
+    """
     if given := os.environ.get("KAFKA_BOOTSTRAP"):
         if topics_of_ours(AdminClient({"bootstrap.servers": given})):
             pytest.exit("KAFKA_BOOTSTRAP: the broker has topics of continuum, which tests delete: give them one of their own", 2)
         yield given
         delete_topics(given)
+        return
+    if containers.asked():
+        with containers.kafka_container() as address:
+            yield address
         return
     port, controller_port = ports.choose(0, 0)
     with Supervisor() as supervisor:
@@ -55,6 +63,10 @@ def database_server(local_home: Path) -> Iterator[str]:
         yield given
         for name in SERVICES:
             postgres.drop(given, name)
+        return
+    if containers.asked():
+        with containers.postgres_container() as url:
+            yield url
         return
     with Supervisor() as supervisor:
         yield postgres.start(supervisor, home=local_home, port=ports.choose(0)[0], durable=False)

