@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.abc import Buffer
-from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.types.array import ListDumper
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -45,15 +44,26 @@ class PlainLists(ListDumper):
 
 def connect(url: str, *, pool: int = 12) -> Engine:
     """An engine in READ COMMITTED (casebus/sql needs it) and UTC. A restarted server is no error, and no error shows what was sent."""
+    return _engine(make_url(url), pool_size=pool, max_overflow=4, pool_timeout=5, pool_pre_ping=True)
+
+
+def impatient(engine: Engine, *, connections: int, lock_milliseconds: int) -> Engine:
+    """For whoever has another way: a lock comes in time or is an error, and so is the first use after the server's restart."""
+    return _engine(engine.url, f"-c lock_timeout={lock_milliseconds}", pool_size=connections, max_overflow=0)
+
+
+def _engine(url: URL, options: str = "", **pool: Any) -> Engine:
     engine = create_engine(
         url,
-        pool_size=pool,
-        max_overflow=4,
-        pool_timeout=5,
-        pool_pre_ping=True,
         hide_parameters=True,
         isolation_level="READ COMMITTED",
-        connect_args={"client_encoding": "utf8", "options": "-c timezone=utc", "connect_timeout": 5, "application_name": "continuum"},
+        connect_args={
+            "client_encoding": "utf8",
+            "options": f"-c timezone=utc {options}",
+            "connect_timeout": 5,
+            "application_name": "continuum",
+        },
+        **pool,
     )
     listen(engine, "connect", lambda connection, _: connection.adapters.register_dumper(list, PlainLists))
     return engine
@@ -66,11 +76,6 @@ UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 def unavailable(error: Exception) -> bool:
     """Whether it is the database that is away, not what it was asked."""
     return isinstance(error, UNAVAILABLE)
-
-
-def contended(error: Exception) -> bool:
-    """Whether another session holds what was needed: a lock that did not come in time, or a ring of sessions that wait for each other."""
-    return isinstance(getattr(error, "orig", None), (LockNotAvailable, DeadlockDetected))
 
 
 def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ...] = ("own", "copy")) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from casebus import idempotency, metrics, tracing
 from casebus.access import Act, Standing, authorise
@@ -174,12 +174,10 @@ class Desk:
             item.answer = refusal(item.request.key, NotYet(NOT_SEEN, retry_after=1))
         asked.close_refused()
 
-    def commit(self, together: Sequence[Asked], *, lock_milliseconds: int = 0) -> None:
-        """Do what is open, in one transaction. `lock_milliseconds`: how long to wait for what somebody else holds; 0 is without an end."""
+    def commit(self, together: Sequence[Asked], engine: Engine | None = None) -> None:
+        """Do what is open, in one transaction, on the desk's engine or the one given."""
         items = [item for asked in together for item in asked.open]
-        with self.engine.begin() as connection:
-            if lock_milliseconds:
-                connection.execute(text(f"SET LOCAL lock_timeout = {lock_milliseconds}"))
+        with (engine or self.engine).begin() as connection:
             self._transact(connection, items)
         self.wake()
 
@@ -252,7 +250,7 @@ class Desk:
     def _handle(self, item: _Item, work: Work) -> None:
         assert item.spec is not None and item.command is not None and item.cause is not None  # noqa: PT018  # set by _read, together
         work.cause = item.cause
-        happened_by(work.now, item.cause.occurred_at)
+        happened_by(work, item.cause.occurred_at)
         standing = work.standing(item.about)
         authorise(item.cause, Act.BEGIN if item.begins else item.spec.act, standing)
         if standing is not None:
@@ -333,7 +331,7 @@ def _check_import(cause: Cause, standing: Standing) -> None:
         raise Conflict("Another import of this case was begun: use its import_id, or begin yours at intake (begin-import).")
 
 
-def happened_by(now: datetime, moment: datetime | None) -> None:
+def happened_by(work: Work, moment: datetime | None) -> None:
     """Raises Invalid for a time that hasn't come yet."""
-    if moment is not None and moment > now:
+    if moment is not None and moment > work.now:
         raise Invalid("That time lies in the future.", Fix("on_behalf.occurred_at", "a time that has passed, in system time"))

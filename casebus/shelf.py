@@ -5,12 +5,13 @@ document, and what is searched for is a generated column beside it.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from casebus.aggregate import Aggregate
 
@@ -40,7 +41,7 @@ class Shelf(Generic[A]):
     def load(self, where: str, values: Mapping[str, Any]) -> None:
         """Load and lock the rows `where` says, in the order of their ids, so that two batches never wait for each other in a ring."""
         rows = self._connection.execute(
-            text(f"SELECT id, CAST(body AS text) FROM {self._table} WHERE {where} ORDER BY id {self._lock}"), values
+            _statement(f"SELECT id, CAST(body AS text) FROM {self._table} WHERE {where} ORDER BY id {self._lock}"), values
         )
         for key, body in rows.all():
             if key not in self._held:
@@ -81,7 +82,7 @@ class Shelf(Generic[A]):
             return
         changed = [self._held[key] for key in sorted(self._changed, key=_AS_NUMBER)]
         self._connection.execute(
-            text(
+            _statement(
                 f"INSERT INTO {self._table} (id, version, body) SELECT * FROM"
                 " unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:bodies AS jsonb[]))"
                 " ON CONFLICT (id) DO UPDATE SET version = excluded.version, body = excluded.body"
@@ -93,6 +94,12 @@ class Shelf(Generic[A]):
             },
         )
         self._changed.clear()
+
+
+@lru_cache(maxsize=256)
+def _statement(sql: str) -> TextClause:
+    """Read once: that costs as much as to run it."""
+    return text(sql)
 
 
 _FORMS: dict[type, TypeAdapter[Any]] = {}

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+_NOW = text("SELECT own.system_time()")
+
 
 def system_time(connection: Connection) -> datetime:
     """The database's system time, aware, in UTC."""
-    found: datetime = connection.execute(text("SELECT own.system_time()")).scalar_one()
+    found: datetime = connection.execute(_NOW).scalar_one()
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 from uuid import UUID
 
@@ -47,19 +48,22 @@ class Received:
 class Work:
     """Each service's storage derives its own, with its shelves, and says how to load them.
 
-    `now` is the system time at the start; `cause` is why the handler is called. A handler never commits and never touches Kafka.
+    `now` is the system time, once it is asked for; `cause` is why the handler is called. A handler never commits and never touches Kafka.
     """
 
     received: Received
 
     def __init__(self, connection: Connection, codec: Codec) -> None:
         self.connection = connection
-        self.now: datetime = system_time(connection)
         self._codec = codec
         self._cause: Cause | None = None
         self._drafts: list[Draft] = []
         self._marked = 0
         self._shelves: list[Shelf[Aggregate]] = []
+
+    @cached_property
+    def now(self) -> datetime:
+        return system_time(self.connection)
 
     def shelf(self, table: str, kind: type[A], *, lock: bool = True) -> Shelf[A]:
         """A set of aggregates that is saved with this work; a copy, which its consumer alone writes, needs no lock."""

@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from casebus.cause import Cause
@@ -31,11 +31,11 @@ class Gated(Desk):
     together: list[int] = field(default_factory=list)
     reached: Event = field(default_factory=Event)
 
-    def commit(self, together: Sequence[Asked], *, lock_milliseconds: int = 0) -> None:
+    def commit(self, together: Sequence[Asked], engine: Engine | None = None) -> None:
         self.reached.set()
         assert self.gate.wait(20)
         self.together.append(len(together))
-        super().commit(together, lock_milliseconds=lock_milliseconds)
+        super().commit(together, engine)
 
 
 def gated(intake: Office, **changes: Any) -> Gated:
@@ -129,25 +129,27 @@ def test_a_command_that_breaks_costs_nobody_else_an_answer(intake: Office) -> No
     assert isinstance(outcomes[1], RuntimeError)
 
 
-def test_a_group_whose_database_is_away_is_told_so_at_once(intake: Office) -> None:
-    def away(case_id: UUID, command: Any, work: Any) -> Any:
+def test_a_session_that_is_lost_costs_only_the_command_that_lost_it(intake: Office) -> None:
+    def losing(case_id: UUID, command: Any, work: Any) -> Any:
         if command.region == "broken":
             work.connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
         return received.handler(case_id, command, work)
 
     received = intake.desk().specs["receive-case"]
-    desk = gated(intake, specs={"receive-case": replace(received, handler=away)})
+    desk = gated(intake, specs={"receive-case": replace(received, handler=losing)})
     outcomes = ask(desk, *((worker(), [receive(region=region)]) for region in ("north", "broken", "south")))
-    assert desk.together == [1, 3]
-    assert [type(outcome) for outcome in outcomes] == [OperationalError] * 3
+    assert desk.together == [1, 3, 1, 1, 1]
+    assert isinstance(outcomes[1], OperationalError)
+    assert (one(outcomes[0]).status, one(outcomes[2]).status) == (201, 201)
 
 
-def test_a_batch_that_fills_a_group_waits_for_the_next_one(intake: Office) -> None:
+def test_a_group_has_its_limit(intake: Office) -> None:
     desk = gated(intake)
-    outcomes = ask(desk, *((worker(), [receive() for _ in range(GROUP // 2)]) for _ in range(3)), (worker(), [receive()]))
-    assert desk.together == [1, 2, 2]
-    assert all(answer.status == 201 for outcome in outcomes if isinstance(outcome, list) for answer in outcome)
-    assert [len(outcome) for outcome in outcomes if isinstance(outcome, list)] == [GROUP // 2] * 3 + [1]
+    many = GROUP // 2
+    outcomes = ask(desk, *((worker(), [receive() for _ in range(many)]) for _ in range(3)), (worker(), [receive()]))
+    assert sum(desk.together) == 5
+    assert max(desk.together) == 2, "two of them fill a group"
+    assert [[answer.status for answer in outcome] for outcome in outcomes if isinstance(outcome, list)] == [[201] * many] * 3 + [[201]]
 
 
 def test_who_waits_for_a_case_that_is_held_holds_up_nobody(intake: Office) -> None:
