@@ -1,5 +1,6 @@
 """One service as a process: its API beside threads of plain synchronous code for the relay, the consumers and whatever else it runs."""
 
+import gc
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -120,6 +121,9 @@ class Service:
         threads = [Thread(target=self._work, args=(name, job), name=name, daemon=True) for name, job in self.jobs.items()]
         for thread in threads:
             thread.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: no collection looks at it again, which would take longer than a hundred requests
+        gc.set_threshold(20_000)  # and young things are mostly gone by themselves when it comes to them
         server.run()
         self._stop.set()
         deadline = monotonic() + JOB_SECONDS
