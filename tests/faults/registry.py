@@ -19,6 +19,7 @@ from tests.faults.rebuilds import rebuilds
 from tests.faults.rubbish import rubbish
 from tests.faults.shared_partitions import shared_partitions
 from tests.faults.stuck_relay import stuck_relay
+from tests.faults.three_nodes import three_nodes
 from tests.faults.watermarks.storm import watermarks
 
 
@@ -56,6 +57,7 @@ FAULTS = (
     Fault(name="disorder", promise="topics interleaved at random; a broken order parked, seen and healed", run=disorder, in_gate=True),
     Fault(name="rubbish", promise="rubbish in mid-stream: quarantined, no restart, others go on", run=rubbish, in_gate=True),
     Fault(name="rebuilds", promise="copies dropped and made again: the same tables, nothing said twice", run=rebuilds),
+    Fault(name="three-nodes", promise="of three Kafka nodes one is killed and wiped under load, then another", run=three_nodes),
     Fault(name="stuck-relay", promise="a relay stuck for a minute: no false alert, one MONITORING_BLIND", run=stuck_relay),
     Fault(name="shared-partitions", promise="three workers share the partitions, one is killed", run=shared_partitions),
 )
