@@ -22,7 +22,6 @@ SEND_SECONDS = 4.0
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 3.0
 """How often a reader looks whether its topics are still the same, and how long it waits for that answer."""
-LOOK_SECONDS = 3.0
 _NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 """What a broker says of a topic that was made a moment ago."""
 
