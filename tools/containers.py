@@ -118,8 +118,9 @@ def _base(folder: Path) -> Path:
         return Path(given).absolute()
     root, tar = folder / "root", folder / "base.tar"
     command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)]
-    with (folder / "debootstrap.log").open("w") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=log)
+    made = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if made.returncode:
+        raise LocalFailure("debootstrap could not: " + " ".join(made.stdout.splitlines()[-3:]))
     for cache in (root / "var/cache/apt/archives", root / "var/lib/apt/lists"):
         shutil.rmtree(cache)
     if (Path("/") / CERTIFICATES).exists():
