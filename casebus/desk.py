@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
+from uuid_utils.compat import uuid4
 
 from casebus import idempotency, metrics, tracing
 from casebus.access import Act, Standing, authorise
@@ -148,7 +149,8 @@ class Desk:
         """Find each command, check its body, say who acts."""
         principal = f"{who.actor_agency} {who.actor}"
         items = [_Item(request, (principal, request.key)) for request in requests]
-        traced = replace(who, traceparent=tracing.traceparent())
+        trace = tracing.traceparent()
+        traced = replace(who, traceparent=trace) if trace else who
         for item in items:
             try:
                 self._read(item, traced)
