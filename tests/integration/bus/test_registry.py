@@ -114,6 +114,6 @@ def test_a_service_without_its_registry_says_so_and_does_not_start(database_serv
         child = supervisor.start(
             Program(name="intake", command=command, log=tmp_path / "intake.log", environment=environment, folder=CLONE)
         )
-        assert child.wait(40)
+        assert child.wait(120)
         assert child.code == 1
         assert child.log_tail() == "the registry at 127.0.0.1 does not answer (ConnectError)"

@@ -1,5 +1,6 @@
 """`continuum schemas publish`, against Apicurio itself."""
 
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -57,6 +58,20 @@ def test_the_registry_itself_refuses_an_incompatible_version(registry: str, tmp_
     with pytest.raises(Refused, match=f"{owner}.Noted version 2 is refused by .*") as refused:
         publish(Registry(registry), folder_of(tmp_path / "b", narrow, wide))
     assert "\n" not in str(refused.value)
+    assert versions(registry, f"{owner}.Noted") == [1]
+
+
+def test_the_command_says_in_one_line_what_was_refused(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = new_owner()
+    narrow = noted(owner)
+    wide = narrow | {"fields": [narrow["fields"][0], {"name": "number", "type": "string"}]}
+    monkeypatch.setattr("continuum.cli.publish", partial(publish, folder=folder_of(tmp_path, narrow, wide)))
+
+    refused = CliRunner().invoke(app, ["schemas", "publish", "--registry", registry])
+
+    assert refused.exit_code == 1
+    [line] = refused.stderr.splitlines()
+    assert line.startswith(f"continuum: {owner}.Noted version 2 is refused by")
     assert versions(registry, f"{owner}.Noted") == [1]
 
 
