@@ -100,6 +100,10 @@ class Log:
         """The generation that the topic's newest records are in; 0 for an empty topic."""
         return newest_generation(self._cluster, topic)
 
+    def after(self, topic: str, places: Sequence[int]) -> Iterator[Record]:
+        """What lies in the topic from these places on, by partition, to its present ends."""
+        return records_after(self._cluster, topic, places)
+
     def send(self, records: Iterable[tuple[str, bytes, bytes, Headers]]) -> list[Receipt]:
         """Send and wait; the receipts of what was acknowledged in time, in any order. Raises SendFailed when the producer is beyond use."""
         receipts: list[Receipt] = []
@@ -164,6 +168,29 @@ def newest_records(cluster: Cluster, topic: str) -> list[Record]:
         return list(found.values())
 
 
+def records_after(cluster: Cluster, topic: str, places: Sequence[int]) -> Iterator[Record]:
+    """From these places on, by partition, to the present ends. Raises KafkaException where the broker doesn't give them in time."""
+    with _probe(cluster, tells_end=True) as probe:
+        begins = [
+            (part, max(low, place), high) for part, ((low, high), place) in enumerate(zip(_bounds(probe, topic), places, strict=True))
+        ]
+        left = {part: high for part, begin, high in begins if begin < high}
+        probe.assign([TopicPartition(topic, part, begin) for part, begin, _ in begins if part in left])
+        end = monotonic() + ASK_SECONDS
+        while left:
+            if monotonic() > end:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            message = probe.poll(0.2)
+            if message is None:
+                continue
+            part, ended = int(message.partition() or 0), message.error()
+            if ended is not None and ended.code() == KafkaError._PARTITION_EOF:
+                left.pop(part, None)
+            elif (record := _record(message)) is not None and record.offset < left.get(part, 0):
+                end = monotonic() + ASK_SECONDS
+                yield record
+
+
 def newest_generation(cluster: Cluster, topic: str) -> int:
     """The highest generation among the last records of the topic's partitions; 0 where none of them is an event."""
     found = [0]
@@ -205,9 +232,9 @@ class Ends:
 
 
 @contextmanager
-def _probe(cluster: Cluster) -> Iterator[Consumer]:
+def _probe(cluster: Cluster, *, tells_end: bool = False) -> Iterator[Consumer]:
     """A consumer that asks and leaves: it belongs to no group's members."""
-    probe = Consumer(_reading(cluster, "continuum-probe"))
+    probe = Consumer(_reading(cluster, "continuum-probe") | {"enable.partition.eof": tells_end})
     try:
         yield probe
     finally:

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from casebus.cause import Cause
 from casebus.codec import Codec
-from casebus.envelope import CONTENT_TYPE, SPEC_VERSION, Headers, instant_text, must_be_sendable
+from casebus.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, Headers, instant_text, must_be_sendable
 from casebus.event import Event
 
 _APPEND = text(
@@ -22,6 +22,10 @@ _APPEND = text(
 _UNPUBLISHED = text(
     "SELECT id, topic, subject, case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.outbox"
     " WHERE published_at IS NULL AND id <= :top ORDER BY id LIMIT :limit"
+)
+_STATED = text(
+    "SELECT o.attributes ->> 'event_id' FROM own.outbox o WHERE o.topic = :topic AND (o.subject, o.case_seq) IN"
+    " (SELECT * FROM unnest(CAST(:subjects AS uuid[]), CAST(:seqs AS int[])))"
 )
 
 _HEADER_OF = {
@@ -102,6 +106,16 @@ def unpublished(connection: Connection, top: int, limit: int) -> list[Row]:
         Row(id, topic, subject, seq, value, orjson.loads(said), occurred, recorded)
         for id, topic, subject, seq, value, said, occurred, recorded in rows
     ]
+
+
+def unstated(connection: Connection, topic: str, events: Sequence[Envelope]) -> list[Envelope]:
+    """Which of these events this database never stated, though they lie in its topic."""
+    rows = connection.execute(
+        _STATED,
+        {"topic": topic, "subjects": [e.subject for e in events], "seqs": [e.case_seq for e in events]},
+    ).all()
+    ours = {event_id for (event_id,) in rows}
+    return [event for event in events if str(event.event_id) not in ours]
 
 
 def _attributes(event: Event, cause: Cause) -> str:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
@@ -16,8 +17,10 @@ from sqlalchemy.exc import OperationalError
 from casebus import outbox, telemetry, tracing
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
-from casebus.errors import LogBroken
-from casebus.kafka import Log, Receipt, SendFailed
+from casebus.envelope import Envelope, from_headers
+from casebus.errors import InvalidEvent, LogBroken
+from casebus.inbox import GREATEST
+from casebus.kafka import Log, Receipt, Record, SendFailed
 from casebus.topics import Topic
 
 BATCH = 1000
@@ -72,7 +75,34 @@ class Relay:
         stream = Stream(found.topic, found.generation, found.topic_id, tuple(found.next))
         if stream.topic_id != identity or any(end < known for end, known in zip(ends, stream.next, strict=True)):
             raise LogBroken(f"{topic.name} is another topic, or shorter than what it acknowledged: run `continuum reseed`")
+        self._must_be_ours(stream)
         return stream
+
+    def _must_be_ours(self, stream: Stream) -> None:
+        """After what we marked lies at most what a relay before us sent and could not mark. Anything else this database has forgotten:
+
+        it was restored to an earlier time. Going on would give numbers again that others have heard with another meaning.
+        """
+        later = self._log.after(stream.topic, stream.next)
+        while batch := list(islice(later, BATCH)):
+            said = [envelope for envelope in map(self._envelope, batch) if envelope is not None]
+            strangers = outbox.unstated(self._connection, stream.topic, said)
+            self._connection.commit()
+            if strangers or any(envelope.generation > stream.generation for envelope in said):
+                raise LogBroken(
+                    f"{stream.topic} holds events that this database does not know: it was restored to an earlier time, or somebody else"
+                    " wrote them. Read the runbook, Back up and restore, before anything else"
+                )
+
+    def _envelope(self, record: Record) -> Envelope | None:
+        """None for rubbish, which readers put into quarantine."""
+        try:
+            envelope = from_headers(record.headers, topic=record.topic, key=record.key)
+            event = self._codec.decode(record.value)
+        except InvalidEvent:
+            return None
+        whole = (event.TYPE, event.subject) == (envelope.type, envelope.subject)
+        return envelope if whole and max(envelope.case_seq, envelope.generation) <= GREATEST else None
 
     def _begin_first(self, stream: Stream) -> Stream:
         """A database that never sent anything. What is in the topic is another one's: what that one stated must not count for us."""
