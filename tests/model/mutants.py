@@ -1,0 +1,161 @@
+"""Mistakes that somebody might make, each by replacing one function. The machine must find every one of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from casebus import inbox, outbox
+from casebus.kafka import Record
+from casebus.relay import Relay
+from casebus.timebase import system_time
+from tests.model import database, memory, statements
+from tests.model.database import Session
+from tests.model.statements import Result, Values
+
+Change = tuple[object, str, object]
+"""Where, which name, and what stands there instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    changes: Callable[[], list[Change]]
+
+
+def _means(part: str, meaning: statements.Meaning) -> list[Change]:
+    """The statement does something else."""
+    known = database._meaning
+    return [(database, "_meaning", lambda sql: meaning if part in sql else known(sql))]
+
+
+def _publishes_by_greatest_id() -> list[Change]:
+    """`WHERE id > last` instead of what is not published: a row that commits late has a lower id."""
+
+    def unpublished(connection: Connection, top: int, limit: int) -> list[outbox.Row]:
+        assert isinstance(connection, Session)
+        last = max((id for (id,), (_, sent) in connection.rows("outbox").items() if sent), default=0)
+        return [row for row in _UNPUBLISHED(connection, top, limit) if row.id > last]
+
+    return [(outbox, "unpublished", unpublished)]
+
+
+def _states_the_time_of_the_clock() -> list[Change]:
+    """A watermark from now(): nobody waits for transactions that are open."""
+
+    def barrier(self: Relay) -> None:
+        self._barriers.append((system_time(self._connection), 0))
+
+    return [(Relay, "barrier", barrier)]
+
+
+def _takes_the_number_before_the_floor() -> list[Change]:
+    """Who gets a later number may read the clock before the floor is set."""
+
+    def barrier(self: Relay) -> None:
+        number = self._connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one()
+        self._connection.commit()
+        moment = self._connection.execute(text("UPDATE own.timebase SET floor = own.system_time() RETURNING floor")).scalar_one()
+        self._connection.commit()
+        self._barriers.append((moment, number))
+
+    return [(Relay, "barrier", barrier)]
+
+
+def _reads_the_clock_first() -> list[Change]:
+    """own.emit without its first step: the transaction's number is taken by its first write, after the clock was read."""
+    return [(statements, "system_time", lambda session: session.database.clock)]
+
+
+def _takes_the_end_for_caught_up() -> list[Change]:
+    """Whoever has read to the end of a partition of every owner believes to know everything until now."""
+
+    def reached(session: Session, _: Values) -> Result:
+        found = []
+        for (topic, part), (_, place) in session.rows("position").items():
+            at_end = place == session.database.bounds(topic)[part][1]
+            found.append((part, topic.partition(".")[0], session.database.clock if at_end else None))
+        return Result("part owner reached", found)
+
+    return _means("LEFT JOIN copy.statement", reached)
+
+
+def _applies_what_comes_too_early() -> list[Change]:
+    """An inbox that takes a gap for the next."""
+    return [(inbox.Seen, "is_next", lambda self, key, seq: seq > self.last.get(key, 0))]
+
+
+def _applies_again() -> list[Change]:
+    return [
+        (inbox.Seen, "is_old", lambda self, key, seq: False),
+        (inbox.Seen, "is_next", lambda self, key, seq: seq <= self.last.get(key, 0) + 1),
+    ]
+
+
+def _forgets_what_is_parked() -> list[Change]:
+    def park(self: inbox.Seen, key: inbox.Key, seq: int, record: Record) -> None: ...
+
+    return [(inbox.Seen, "park", park)]
+
+
+def _stays_where_it_was_in_a_new_generation() -> list[Change]:
+    def enter(session: Session, v: Values) -> Result:
+        older = [(place, at) for place, (g, at) in session.rows("position").items() if place[0] == v["topic"] and g < v["generation"]]
+        for place, at in older:
+            session.put("position", place, (v["generation"], at))
+        return Result(count=len(older))
+
+    return _means("position SET generation = :generation, next = 0", enter)
+
+
+def _marks_before_it_sends() -> list[Change]:
+    def send(self: Relay, rows: list[outbox.Row]) -> None:
+        mark = "UPDATE own.outbox SET published_at = clock_timestamp()"
+        self._connection.execute(text(mark), {"ids": [row.id for row in rows]})
+        self._connection.commit()
+        _SEND(self, rows)
+
+    return [(Relay, "_send", send)]
+
+
+def _decides_again() -> list[Change]:
+    return [(memory.ClockWork, "undecided", lambda self, ids: set(ids))]
+
+
+def _passes_over_places() -> list[Change]:
+    """The reader trusts the broker: it goes on from wherever it is given records."""
+
+    def reads(self: inbox.Positions, record: Record, generation: int | None) -> bool:
+        self.next[record.topic, record.partition] = record.offset + 1
+        return True
+
+    return [(inbox.Positions, "reads", reads)]
+
+
+def _drops_what_a_batch_refused() -> list[Change]:
+    """`_settle` forgets to look for what follows what it applied."""
+    return [(inbox.Seen, "applied", _applied_alone)]
+
+
+def _applied_alone(self: inbox.Seen, key: tuple[str, UUID], seq: int) -> None:
+    self.last[key] = seq
+    self._moved.add(key)
+
+
+_UNPUBLISHED, _SEND = outbox.unpublished, Relay._send
+MUTANTS = (
+    Mutant("the relay publishes WHERE id > last", _publishes_by_greatest_id),
+    Mutant("a watermark from now(), without the barrier", _states_the_time_of_the_clock),
+    Mutant("the number is taken before the floor", _takes_the_number_before_the_floor),
+    Mutant("the clock ignores the floor", _reads_the_clock_first),
+    Mutant("the reader counts the end of the partition as caught up", _takes_the_end_for_caught_up),
+    Mutant("the inbox applies gaps", _applies_what_comes_too_early),
+    Mutant("the inbox applies again", _applies_again),
+    Mutant("the inbox forgets what is parked", _forgets_what_is_parked),
+    Mutant("what is parked is never taken out", _drops_what_a_batch_refused),
+    Mutant("a new generation is read from the old place", _stays_where_it_was_in_a_new_generation),
+    Mutant("the relay marks before it sends", _marks_before_it_sends),
+    Mutant("a decision is made again", _decides_again),
+    Mutant("the reader goes on wherever it is given records", _passes_over_places),
+)
