@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from continuum.local.process import ended_by_signals
 from tests.bench import report
 from tests.bench.catalogue import MEASUREMENTS
 from tests.bench.figure import Figure
@@ -20,7 +21,7 @@ def main() -> None:
         sys.exit(f"no measurement {', '.join(unknown)}: choose of {', '.join(MEASUREMENTS)}")
     figures: list[Figure] = []
     machine = described()
-    with ground() as servers:
+    with ended_by_signals(), ground() as servers:
         for name in chosen:
             print(f"… {name}: {MEASUREMENTS[name].__doc__}", file=sys.stderr, flush=True)
             for figure in MEASUREMENTS[name](servers, asked.seed, quick=asked.quick):

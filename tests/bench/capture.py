@@ -88,10 +88,8 @@ def release(store: Store) -> None:
                 connection.execute(f"DROP TRIGGER bench_{verb} ON {table.place}".encode())
             key = ", ".join(f'"{c}"' for c in table.key)
             connection.execute(  # of a row that a transaction wrote twice, the last state
-                f"DELETE FROM bench.\"{table.noted}\" WHERE n NOT IN (SELECT DISTINCT ON (b, {key}, letter = 'D') n FROM"
-                f" bench.\"{table.noted}\" ORDER BY b, {key}, letter = 'D', n DESC)".encode()
-                if _written_twice(connection, table)
-                else b"SELECT"
+                f"DELETE FROM bench.\"{table.noted}\" t USING (SELECT n, row_number() OVER (PARTITION BY b, {key}, letter = 'D'"
+                f' ORDER BY n DESC) AS place FROM bench."{table.noted}") o WHERE t.n = o.n AND o.place > 1'.encode()
             )
             connection.execute(f'CREATE INDEX ON bench."{table.noted}" (b)'.encode())
         connection.execute("VACUUM ANALYZE")
@@ -148,10 +146,3 @@ def digest(store: Store) -> str:
 def _tables(connection: psycopg.Connection[tuple[object, ...]]) -> list[_Table]:
     rows = connection.execute(_TABLES).fetchall()
     return [_Table(schema=schema, name=name, columns=columns, key=key) for schema, name, columns, key in rows]  # type: ignore[arg-type]  # as the query says
-
-
-def _written_twice(connection: psycopg.Connection[tuple[object, ...]], table: _Table) -> bool:
-    key = ", ".join(f'"{c}"' for c in table.key)
-    query = f"SELECT EXISTS (SELECT FROM bench.\"{table.noted}\" GROUP BY b, {key}, letter = 'D' HAVING count(*) > 1)"
-    row = connection.execute(query.encode()).fetchone()
-    return bool(row and row[0])
