@@ -44,9 +44,9 @@ def rebuilt(engine: Engine) -> int:
 def trimmed(platform: Platform, topic: str) -> int:
     """Everything that lies in the topic is deleted, by mistake; how many records."""
     cluster = Cluster(platform.run.bootstrap)
-    there = bounds(cluster, topic)
+    admin, there = AdminClient(cluster.client()), bounds(cluster, topic)
     ends = [TopicPartition(topic, part, end) for part, (_, end) in enumerate(there)]
-    for done in AdminClient(cluster.client()).delete_records(ends).values():
+    for done in admin.delete_records(ends).values():
         done.result()
     return sum(end - low for low, end in there) - sum(end - low for low, end in bounds(cluster, topic))
 

@@ -18,11 +18,13 @@ from casebus.kafka import Log
 from casebus.relay import reseed
 from casebus.topic_admin import apply
 from casebus.topics import read_topics
+from continuum.local.process import LocalFailure
 from continuum.operations import blueprint_of
 from tests.faults.ground import Ground
 from tests.faults.watermarks.processes import MONITORS, OWNERS, Processes, freeze
 from tests.waiting import until
 
+STARTS = 5
 _SESSIONS = text("SELECT pid FROM pg_stat_activity WHERE datname = ANY(:names) AND pid <> pg_backend_pid() AND state <> 'idle'")
 
 
@@ -147,7 +149,14 @@ class Storm:
 
     def _broker_killed(self) -> bool:
         self.ground.broker.kill()
-        self.ground.broker.start()
+        for left in reversed(range(STARTS)):
+            try:
+                self.ground.broker.start()
+                break
+            except LocalFailure:  # a machine that is busy with other things: it takes its time
+                self.ground.broker.close()
+                if not left:
+                    raise
         return True
 
     def _topic_made_again(self) -> bool:
