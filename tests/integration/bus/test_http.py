@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -201,6 +202,24 @@ def test_a_token_needs_our_issuers_signature() -> None:
     for header in (None, "", "Bearer", "Basic abc", jwt.encode(claims(), private, algorithm="EdDSA")):
         with pytest.raises(Unauthenticated):
             verifier.principal(header)
+
+
+def test_a_token_is_verified_once_until_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(*_: object, **__: object) -> None:
+        raise jwt.ExpiredSignatureError
+
+    private, public = new_key_pair()
+    verifier = Verifier(public.decode(), production=False)
+    header = "Bearer " + jwt.encode(claims(), private, algorithm="EdDSA")
+    who = verifier.principal(header)
+    monkeypatch.setattr(jwt, "decode", too_late)
+    assert verifier.principal(header) is who
+    with pytest.raises(Unauthenticated):
+        verifier.principal(header + "x")
+    later = time.time() + 3600
+    monkeypatch.setattr("casebus.identity.time.time", lambda: later)
+    with pytest.raises(Unauthenticated):
+        verifier.principal(header)
 
 
 def test_a_development_token_has_no_standing_in_production() -> None:

@@ -1,6 +1,7 @@
 """The envelope travels in headers; what comes from outside is refused by name, never by value."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebus.envelope import Envelope, InvalidEnvelope, Origin, RawHeaders, Role, to_headers
+from casebus.envelope import Envelope, InvalidEnvelope, Origin, RawHeaders, Role, must_be_sendable, to_headers
 from casebus.envelope import from_headers as one_by_one
 from casebus.heading import read_heading
 
@@ -206,3 +207,23 @@ def test_rubbish_is_an_invalid_envelope_and_nothing_else(rubbish: list[tuple[str
     for headers in (rubbish, kept + rubbish):
         with suppress(InvalidEnvelope):
             assert from_headers(headers, topic=TOPIC, key=KEY).subject == CASE
+
+
+@given(
+    st.sampled_from(["agency", "actor", "actor_agency", "on_behalf_of", "policy_version"]),
+    st.none() | st.text(max_size=4) | st.text("aA0-._ @é\ud800", max_size=130),
+)
+def test_what_is_stated_is_refused_exactly_where_it_could_not_be_written(field: str, value: str | None) -> None:
+    if value is None and field in ("agency", "actor", "actor_agency"):
+        return
+    envelope = replace(FULL, **{field: value})  # type: ignore[arg-type]  # each of them takes a text
+
+    def refusal(check: Callable[[], object]) -> str | None:
+        try:
+            check()
+        except InvalidEnvelope as refused:
+            return str(refused)
+        return None
+
+    stated = {name: getattr(envelope, name) for name in ("agency", "actor", "actor_agency", "on_behalf_of", "policy_version")}
+    assert refusal(lambda: must_be_sendable(**stated)) == refusal(lambda: to_headers(envelope))
