@@ -31,7 +31,7 @@ def broker_away(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT
         alone = Load(platform, seed + 1, services=("intake",), pause=0.2, ledger=across.ledger)
         with across.running(3), alone.running(2):
             for absence in (_frozen, _killed):
-                until(lambda: store.unsent(platform) < MEANWHILE)
+                until(lambda: store.unsent(platform) < MEANWHILE, 120)
                 with absence(ground):
                     _accepts(platform, alone, longest * dice.uniform(0.9, 1))
                 struck += 1
@@ -67,4 +67,4 @@ def _accepts(platform: Platform, load: Load, seconds: float) -> None:
         load.must_run()
         time.sleep(0.5)
     meanwhile = load.acknowledged
-    until(lambda: load.acknowledged > meanwhile)
+    until(lambda: load.acknowledged > meanwhile, 120)

@@ -50,7 +50,7 @@ def _jump(platform: Platform, load: Load, clock: FakeClock, name: str, offset: s
     """The clock tells the other time, and the load goes on, while duties come due."""
     clock.jump(offset)
     tell: Callable[[], datetime] = (lambda: _told_by_database(platform)) if name == "postgres" else (lambda: _told_by(platform, name))
-    until(lambda: abs(tell() - datetime.now(UTC) - JUMPS[offset]) < NEAR)
+    until(lambda: abs(tell() - datetime.now(UTC) - JUMPS[offset]) < NEAR, 60)
     load.goes_on()
     platform.clock.step(platform.clock.now() + timedelta(hours=2))
     load.goes_on()

@@ -27,7 +27,7 @@ def database_killed(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa:
                 nemesis.pause(3)
                 refused = load.ledger.refusals[503]
                 ground.database.kill()
-                until(lambda refused=refused: load.ledger.refusals[503] >= refused + 20)  # type: ignore[misc]  # bound at once
+                until(lambda refused=refused: load.ledger.refusals[503] >= refused + 20, 120)  # type: ignore[misc]  # bound at once
                 ground.database.start()
                 nemesis.struck += 1
                 load.goes_on()
