@@ -9,27 +9,17 @@ PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/local/lib/faketime")
 
 
 class FakeClock:
-    """One for each process, or family of processes, that shares it: `environment` is for them, `jump` moves them all."""
+    """One for a process and its children, which are started by way of `words`; `jump` moves them all."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self.jump("+0")
-        self._file.chmod(0o644)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Raises NotRun where libfaketime is not installed."""
-        return {
-            "LD_PRELOAD": str(_library()),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
 
     @property
     def words(self) -> list[str]:
-        """The same as a command that goes before another: for what runs as another account, which could not share with ours."""
-        return [ENV, *(f"{name}={value}" for name, value in self.environment.items())]
+        """A command that goes before another. Raises NotRun where libfaketime is not installed."""
+        library = f"LD_PRELOAD={_library()}"
+        return [ENV, library, f"FAKETIME_TIMESTAMP_FILE={self._file}", "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
 
     def jump(self, offset: str) -> None:
         """From now on the clock is so far from the right time: "+1h", "-1d"."""
@@ -41,7 +31,7 @@ class FakeClock:
 
 def _library() -> Path:
     root = Path("/")
-    found = [path for place in PLACES for path in sorted(root.glob(f"{place[1:]}/libfaketimeMT.so.1"))]
+    found = [path for place in PLACES for path in sorted(root.glob(f"{place[1:]}/libfaketime.so.1"))]
     if not found:
         raise NotRun("it needs libfaketime: `apt-get install faketime`")
     return found[0]

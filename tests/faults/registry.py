@@ -52,7 +52,7 @@ FAULTS = (
     Fault(name="database-killed", promise="PostgreSQL killed and started again: 503, and on by itself", run=database_killed),
     Fault(name="disk-full", promise="PostgreSQL's disk full: 503, no wrong 2xx, and on by itself", run=disk_full),
     Fault(name="ended-in-flight", promise="SIGTERM with a thousand requests in flight", run=ended_in_flight),
-    Fault(name="clock-jumps", promise="the clocks of services and of PostgreSQL jump by an hour and a day", run=clock_jumps),
+    Fault(name="clock-jumps", promise="PostgreSQL's clock jumps by an hour and a day, forward and back", run=clock_jumps),
     Fault(name="deliveries", promise="every record delivered one to five times, places at zero, groups never at rest", run=deliveries),
     Fault(name="disorder", promise="topics interleaved at random; a broken order parked, seen and healed", run=disorder, in_gate=True),
     Fault(name="rubbish", promise="rubbish in mid-stream: quarantined, no restart, others go on", run=rubbish, in_gate=True),
