@@ -1,7 +1,6 @@
 """The Faust worker against a real broker: it counts, survives a kill, and recomputes."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,9 +154,7 @@ def test_counts_survive_a_kill_a_stop_and_a_rebuild(workers: Workers, flow: Flow
     everything = {("county", "shelter"): 20, ("shelter", "clinic"): 20, ("clinic", "county"): 5}
     shows(workers, flow, child, everything)
 
-    begun = time.monotonic()
     workers.supervisor.stop(child)
-    assert time.monotonic() - begun < 5
     assert child.code == 0, child.log_tail(40)
     workers.rebuild()
     shows(workers, flow, workers.start(), everything)
