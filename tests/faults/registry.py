@@ -14,6 +14,7 @@ from tests.faults.ended_in_flight import ended_in_flight
 from tests.faults.frozen_relays import frozen_relays
 from tests.faults.ground import Ground, ground
 from tests.faults.kills import kills
+from tests.faults.lost_logs import lost_logs
 from tests.faults.outcome import Outcome
 from tests.faults.rebuilds import rebuilds
 from tests.faults.rubbish import rubbish
@@ -57,6 +58,7 @@ FAULTS = (
     Fault(name="disorder", promise="topics interleaved at random; a broken order parked, seen and healed", run=disorder, in_gate=True),
     Fault(name="rubbish", promise="rubbish in mid-stream: quarantined, no restart, others go on", run=rubbish, in_gate=True),
     Fault(name="rebuilds", promise="copies dropped and made again: the same tables, nothing said twice", run=rebuilds),
+    Fault(name="lost-logs", promise="the broker emptied, a topic trimmed: nothing skipped, the same tables after a reseed", run=lost_logs),
     Fault(name="three-nodes", promise="of three Kafka nodes one is killed and wiped under load, then another", run=three_nodes),
     Fault(name="stuck-relay", promise="a relay stuck for a minute: no false alert, one MONITORING_BLIND", run=stuck_relay),
     Fault(name="shared-partitions", promise="three workers share the partitions, one is killed", run=shared_partitions),
