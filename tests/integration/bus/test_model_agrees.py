@@ -144,7 +144,11 @@ class Side:
             until(lambda: claim(connection))  # PostgreSQL notices a session's end a moment later
             connection.execute(text("SET idle_session_timeout = 0"))
             connection.commit()
-            relay = Relay(connection, self._log(), self.topics, self.sample.owner, self.sample.codec)
+            try:
+                relay = Relay(connection, self._log(), self.topics, self.sample.owner, self.sample.codec)
+            except LogBroken:
+                connection.invalidate()  # and with it its claim
+                raise
             self.working = relay, connection
         return self.working[0]
 
