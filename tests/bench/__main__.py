@@ -21,16 +21,16 @@ def main() -> None:
         sys.exit(f"no measurement {', '.join(unknown)}: choose of {', '.join(MEASUREMENTS)}")
     figures: list[Figure] = []
     machine = described()
+    command = " ".join(["python -m tests.bench", *asked.names, *(["--quick"] if asked.quick else []), f"--seed {asked.seed}"])
     with ended_by_signals(), ground() as servers:
         for name in chosen:
-            print(f"… {name}: {MEASUREMENTS[name].__doc__}", file=sys.stderr, flush=True)
+            print(f"… {name}: {(MEASUREMENTS[name].__doc__ or '').partition(chr(10))[0]}", file=sys.stderr, flush=True)
             for figure in MEASUREMENTS[name](servers, asked.seed, quick=asked.quick):
                 figures.append(figure)
                 print(report.line(figure), flush=True)
-    command = " ".join(["python -m tests.bench", *asked.names, *(["--quick"] if asked.quick else []), f"--seed {asked.seed}"])
-    report.write_json(figures)
-    if not asked.quick:
-        report.write_table(figures, machine, command)
+                report.write_json(figures)  # at once: a run that is ended keeps what it has
+            if not asked.quick:
+                report.write_table(figures, machine, command)
 
 
 def _asked() -> argparse.Namespace:
