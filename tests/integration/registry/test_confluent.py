@@ -100,14 +100,15 @@ def first(bootstrap: str, topic: str, partitions: int, read: AvroDeserializer, w
     consumer.assign([TopicPartition(topic, part, OFFSET_BEGINNING) for part in range(partitions)])
 
     def found() -> Value | None:
-        message = consumer.poll(1)
-        if message is None or message.error() is not None:
-            return None
-        try:
-            value = cast(Value, read(message.value(), where(topic)) or {})
-        except (SerializationError, SchemaRegistryError):
-            return None
-        return value if wanted(value) else None
+        """Of all that is there now."""
+        while (message := consumer.poll(1)) is not None:
+            try:
+                value = cast(Value, read(message.value(), where(topic)) or {})
+            except (SerializationError, SchemaRegistryError):
+                continue
+            if wanted(value):
+                return value
+        return None
 
     try:
         value = until(found, 60)
