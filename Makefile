@@ -7,7 +7,7 @@ LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test format events metrics kafka screenshot faults locks image charts test-containers
+.PHONY: help setup demo check lint types contracts test strikes format events metrics kafka screenshot faults locks image charts test-containers
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ $(SETUP): $(LOCKS) tools/bootstrap.sh
 demo: $(SETUP) ## Run the whole platform here, with sample cases (CHECK=1: verify it and end)
 	@$(BIN)/continuum demo $(if $(CHECK),--check)
 
-check: lint types contracts test ## The gate: lint, types, contracts, tests
+check: lint types contracts test strikes ## The gate: lint, types, contracts, tests, the short faults
 
 lint: $(SETUP) ## Style, format, size of functions and files
 	$(BIN)/ruff check .
@@ -36,6 +36,9 @@ contracts: $(SETUP) ## Who may import whom
 
 test: $(SETUP) ## All tests (ARGS= goes to pytest)
 	$(BIN)/pytest $(ARGS)
+
+strikes: $(SETUP) ## The short faults (ARGS= goes to pytest)
+	$(BIN)/pytest tests/faults/gate.py $(ARGS)
 
 faults: $(SETUP) ## Strike it and count what is lost (FAULT=, HOURS=, SEED=): docs/reliability.md
 	$(BIN)/python -m tests.faults $(FAULT) $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED))
