@@ -7,7 +7,7 @@ LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test strikes format events metrics kafka screenshot faults locks image charts test-containers
+.PHONY: help setup demo check lint types contracts test strikes format events metrics policies kafka screenshot faults locks image charts test-containers
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ events: $(SETUP) ## Write the Python classes and the docs of the events from the
 
 metrics: $(SETUP) ## Write docs/metrics.md from the metrics that the code declares
 	$(BIN)/python -m tools.metrics
+
+policies: $(SETUP) ## Write deploy/policies/schema.json, by which editors complete a policy
+	$(BIN)/python -m tools.policy_schema
 
 kafka: $(SETUP) ## Run a Kafka broker in the foreground
 	@$(BIN)/python -m continuum.local

@@ -1,61 +1,108 @@
-"""Reads the policy files. A file that isn't right is refused with its name, the field and the fix, before anything runs."""
+"""Reads the policy files. A file that isn't right is refused with its name, the line, the field and the fix, before anything runs.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+A file is for a region, or for an agency in it. It holds what differs: a section that it leaves out is its region's, else that of "*".
+`duties` and `ladders` are taken rule by rule, every other section as a whole.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from casebus.settings import MissingSetting
 from services.monitoring.domain.policy import Policy
+from services.monitoring.policy_text import Document, Unreadable, read
 
-_FORM = TypeAdapter(Policy)
+FORM = TypeAdapter(Policy)
 EVERYWHERE = "*"
+OWN = ("policy", "version", "region", "agency")
+"""What a policy never takes from another."""
+BY_RULE = ("duties", "ladders")
+Scope = tuple[str, str]
 
 
 class BadPolicy(MissingSetting):
-    """A policy that can't be used; the message names file, field and fix."""
+    """Policies that can't be used; each line of the message names file, line, field and fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """By region; the one for "*" holds everywhere else."""
+    """By region, and by region and agency; the one for "*" holds everywhere else. `documents`: what the files say, by scope."""
 
     by_region: Mapping[str, Policy]
+    by_agency: Mapping[Scope, Policy] = field(default_factory=dict)
+    documents: Mapping[Scope, Mapping[str, Any]] = field(default_factory=dict)
 
-    def of(self, region: str) -> Policy:
-        return self.by_region.get(region) or self.by_region[EVERYWHERE]
+    def of(self, region: str, agency: str = "") -> Policy:
+        """An agency's own, else its region's, else that for everywhere."""
+        own = self.by_agency.get((region, agency)) or self.by_agency.get((EVERYWHERE, agency))
+        return own or self.by_region.get(region) or self.by_region[EVERYWHERE]
+
+    def all(self) -> list[Policy]:
+        return [*self.by_region.values(), *self.by_agency.values()]
 
     def must_time(self, duties: Iterable[str]) -> None:
         """Raises BadPolicy where a policy lacks the times of one of these duties."""
-        for policy in self.by_region.values():
+        for policy in self.all():
             if missing := sorted(set(duties) - policy.duties.keys()):
-                raise BadPolicy(f"the policy of region {policy.region}: duties: write the times of {missing[0]}")
+                raise BadPolicy(f"the policy of region {policy.region}: duties: write the times of {missing[0]}, or `{missing[0]}: off`")
 
 
 def read_policies(folder: Path) -> Policies:
-    """Every `*.yaml` of the folder. Raises BadPolicy."""
-    found: dict[str, Policy] = {}
+    """Every `*.yaml` of the folder. Raises BadPolicy with every mistake of the first file that has one."""
+    files: dict[Scope, Document] = {}
     for path in sorted(folder.glob("*.yaml")):
-        policy = _read(path)
-        if policy.region in found:
-            raise BadPolicy(f"{path.name}: region: there is another policy for it; keep one")
-        found[policy.region] = policy
-    if EVERYWHERE not in found:
+        document = _document(path)
+        scope = scope_of(document.value)
+        if scope in files:
+            raise BadPolicy(f"{path.name}: line {document.place(('region',))[0]}: region: there is another policy for it; keep one")
+        files[scope] = document
+    if (EVERYWHERE, "") not in files:
         raise BadPolicy(f'{folder.name}: no policy for region "*": add one that holds where no other does')
-    return Policies(found)
+    documents = {scope: file.value for scope, file in files.items()}
+    made: dict[Scope, Policy] = {}
+    for scope, file in sorted(files.items(), key=lambda one: (one[0][0] != EVERYWHERE, one[0])):
+        try:
+            made[scope] = policy_of(scope, documents)
+        except ValidationError as error:
+            raise BadPolicy("\n".join(file.complaints(error))) from None
+    return Policies(
+        by_region={region: policy for (region, agency), policy in made.items() if not agency},
+        by_agency={scope: policy for scope, policy in made.items() if scope[1]},
+        documents=documents,
+    )
 
 
-def _read(path: Path) -> Policy:
+def scope_of(document: Mapping[str, Any]) -> Scope:
+    return str(document.get("region", "")), str(document.get("agency") or "")
+
+
+def policy_of(scope: Scope, documents: Mapping[Scope, Mapping[str, Any]]) -> Policy:
+    """The whole of a policy, with what it takes of others. Raises ValidationError."""
+    region, agency = scope
+    chain = [documents[each] for each in dict.fromkeys([(EVERYWHERE, ""), (region, ""), (EVERYWHERE, agency), scope]) if each in documents]
+    return FORM.validate_python(_laid_over(chain))
+
+
+def _laid_over(chain: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The last one's own fields, and of each section the last that is written."""
+    whole: dict[str, Any] = {}
+    for one in chain:
+        for name, value in one.items():
+            before = whole.get(name)
+            whole[name] = {**before, **value} if name in BY_RULE and isinstance(before, dict) and isinstance(value, dict) else value
+    own = {name: chain[-1][name] for name in OWN if name in chain[-1]}
+    stamps = [f"{one.get('policy')}/{one.get('version')}" for one in reversed(chain[:-1])]
+    return {name: value for name, value in whole.items() if name not in OWN} | own | {"based_on": tuple(stamps)}
+
+
+def _document(path: Path) -> Document:
     try:
-        return _FORM.validate_python(yaml.safe_load(path.read_text("utf-8")))
-    except UnicodeDecodeError:
-        raise BadPolicy(f"{path.name}: this is not text in UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise BadPolicy(f"{path.name}: line {mark.line + 1 if mark else '?'}: this is not YAML") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise BadPolicy(f"{path.name}: {field}: {first['msg'].removeprefix('Value error, ')}") from None
+        document = read(path)
+    except Unreadable as error:
+        raise BadPolicy(str(error)) from None
+    if "based_on" in document.value:
+        raise BadPolicy(f"{path.name}: line {document.place(('based_on',))[0]}: based_on: leave it out")
+    return document

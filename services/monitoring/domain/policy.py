@@ -1,115 +1,41 @@
-"""A region's policy: how long each duty may take, by priority and calendar, and how an alert climbs.
-
-Durations live in deploy/policies/, never in code.
+"""A policy: how long each duty may take, by priority and calendar, and how an alert climbs. One for each region, and for each agency that
+has its own. Durations live in deploy/policies/, never in code.
 """
 
-import re
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import holidays
-from dateutil.relativedelta import relativedelta
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass as checked
+from pydantic_core import core_schema
 
 from casebus.contracts import EVENTS
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import Rung
+from services.monitoring.domain.calendar import STRICT, Calendar, Duration, Opening, Span, some
 
-_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 T = TypeVar("T")
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+Place = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9-]{1,62})$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+STAMP = 128
+"""How long a stamp may be: an envelope's header takes no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """`4h` hours · `14d` days by the clock on the wall · `2bd` to the end of the 2nd business day · `6mo` to the end of the day
-    6 months later."""
-
-    count: int
-    unit: str
-
-    @classmethod
-    def read(cls, written: Any) -> "Duration":
-        found = re.fullmatch(r"(\d{1,4})(h|d|bd|mo)", str(written))
-        if not found:
-            raise ValueError("write a duration as 4h, 14d, 2bd or 6mo")
-        return cls(int(found[1]), found[2])
-
-
-Span = Annotated[Duration, PlainValidator(Duration.read)]
-
-
-@lru_cache(maxsize=32)
-def _holidays(country: str, subdivision: str | None) -> holidays.HolidayBase:
-    return holidays.country_holidays(country, subdiv=subdivision)
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("write a time zone as Europe/London") from None
-    return name
-
-
-@checked(frozen=True, kw_only=True, config=_STRICT)
-class Calendar:
-    """Business days are Monday to Friday less the public holidays of the country and subdivision; days begin at midnight in the zone."""
-
-    zone: Annotated[str, AfterValidator(_zone)]
-    country: str
-    subdivision: str | None = None
-
-    @model_validator(mode="after")
-    def _has_holidays(self) -> "Calendar":
-        try:
-            _holidays(self.country, self.subdivision)
-        except NotImplementedError:
-            raise ValueError("write country and subdivision as GB and ENG (ISO 3166)") from None
-        return self
-
-    def is_business_day(self, day: date) -> bool:
-        return day.weekday() < 5 and day not in _holidays(self.country, self.subdivision)
-
-    def add(self, moment: datetime, span: Duration) -> datetime:
-        """The moment plus the span, in UTC. Spans of business days and months end with their last day; the day of `moment` is day 0."""
-        zone = ZoneInfo(self.zone)
-        local = moment.astimezone(zone)
-        match span.unit:
-            case "h":
-                return moment + timedelta(hours=span.count)
-            case "d":
-                wall = datetime.combine(local.date() + timedelta(days=span.count), local.timetz().replace(tzinfo=None))
-                return wall.replace(tzinfo=zone).astimezone(moment.tzinfo)
-            case "mo":
-                return self.end_of(local.date() + relativedelta(months=span.count)).astimezone(moment.tzinfo)
-            case _:
-                return self.end_of(self._business_day(local.date(), span.count)).astimezone(moment.tzinfo)
-
-    def extend(self, due: datetime, grace: Duration) -> datetime:
-        """A due time plus its grace: a due time at midnight is the end of the day before, which is day 0."""
-        if grace.count == 0:
-            return due
-        return self.add(due - timedelta(microseconds=1), grace) + timedelta(microseconds=1 if grace.unit in ("h", "d") else 0)
-
-    def end_of(self, day: date) -> datetime:
-        """The midnight after the day, in the zone."""
-        return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))
-
-    def _business_day(self, day: date, count: int) -> date:
-        while count:
-            day += timedelta(days=1)
-            count -= self.is_business_day(day)
-        return day
-
-
-def _each(value: Any) -> Any:
+class _OrOnce:
     """One value for all priorities may be written once."""
-    return value if isinstance(value, dict) else dict.fromkeys(Priority, value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], core_schema.CoreSchema]) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: value if isinstance(value, dict) else dict.fromkeys(Priority, value), handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, core: core_schema.CoreSchema, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        many = handler(core)
+        return {"anyOf": [many, many["additionalProperties"]]} if "additionalProperties" in many else many
 
 
 def _every(value: dict[Priority, T]) -> dict[Priority, T]:
@@ -124,17 +50,34 @@ def _known(types: frozenset[str]) -> frozenset[str]:
     return types
 
 
-def _climbing(ladder: dict[Rung, T]) -> dict[Rung, T]:
-    if set(ladder) != {Rung.WORKER, Rung.SUPERVISOR}:
-        raise ValueError("write how long WORKER and SUPERVISOR have; COORDINATOR is the top")
+RUNGS = tuple(Rung)
+"""The ladder, from its foot."""
+LEAST = (Rung.WORKER, Rung.SUPERVISOR)
+
+
+def _climbing(ladder: dict[Rung, dict[Priority, T]]) -> dict[Rung, dict[Priority, T]]:
+    """Each rung that has a window is climbed from; the coordinator is always there, and the top where it has none."""
+    if missing := [rung for rung in LEAST if rung not in ladder]:
+        raise ValueError(f"write how long {' and '.join(missing)} have; COORDINATOR is the top")
+    if RUNGS[-1] in ladder:
+        raise ValueError(f"leave out {RUNGS[-1]}: it is the top and has no window")
+    for rung in ladder:
+        if rung is not Rung.COORDINATOR:
+            _every(ladder[rung])
     return ladder
 
 
-ByPriority = Annotated[dict[Priority, Span], BeforeValidator(_each), AfterValidator(_every)]
-Intervals = Annotated[tuple[Span, ...], Field(min_length=1)]
+def _off(value: Any) -> Any:
+    return None if value is False else value
 
 
-@checked(frozen=True, kw_only=True, config=_STRICT)
+SomePriorities = Annotated[dict[Priority, Span], _OrOnce()]
+ByPriority = Annotated[dict[Priority, Span], _OrOnce(), AfterValidator(_every)]
+Intervals = Annotated[tuple[Span, ...], AfterValidator(some)]
+Ladder = Annotated[dict[Rung, SomePriorities], AfterValidator(_climbing)]
+
+
+@checked(frozen=True, kw_only=True, config=STRICT)
 class Within:
     """A duty's time and its grace."""
 
@@ -142,34 +85,83 @@ class Within:
     grace: ByPriority
 
 
-@checked(frozen=True, kw_only=True, config=_STRICT)
+@checked(frozen=True, kw_only=True, config=STRICT)
 class FollowUps:
     """`intervals`: from the start to the first follow-up, from that one to the second, …; the last interval repeats."""
 
-    intervals: Annotated[dict[Priority, Intervals], BeforeValidator(_each), AfterValidator(_every)]
+    intervals: Annotated[dict[Priority, Intervals], _OrOnce(), AfterValidator(_every)]
     grace: ByPriority
 
 
-@checked(frozen=True, kw_only=True, config=_STRICT)
-class Policy:
-    """One version of one region's policy. `duties`: by alert rule; `progress`: the events that count as progress (domain.md, "Stalled").
+@checked(frozen=True, kw_only=True, config=STRICT)
+class Digest:
+    """When people are told: `at_once` of these priorities, of all others in one message a day, in which hours never (`quiet`)."""
 
-    `ladder`: how long each rung has before the alert climbs to the next.
+    at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    at_once: frozenset[Priority]
+    quiet: tuple[Opening, ...] = ()
+
+
+@checked(frozen=True, kw_only=True, config=STRICT)
+class Snooze:
+    """How often an alert may be put off, and for how long each time; 0h: never."""
+
+    times: Annotated[int, Field(ge=0, le=9)]
+    longest: ByPriority
+
+
+class Running(StrEnum):
+    """What becomes of a clock that runs when a policy is adopted: it gets no later (EARLIER), or takes the new time even so (FOLLOWS)."""
+
+    EARLIER = "EARLIER"
+    FOLLOWS = "FOLLOWS"
+
+
+@checked(frozen=True, kw_only=True, config=STRICT)
+class Policy:
+    """One version of one region's or agency's policy. `duties`: by alert rule; one that is `off` isn't watched. `progress`: the events
+    that count as progress (domain.md, "Stalled"). `ladder`: how long each rung has before the alert climbs to the next; `ladders`: where
+    that differs by rule. `between_agencies`: how much longer than by the asker's calendar a clock may run by the responder's.
+    `running`: see Running. `based_on`: the stamps of the policies whose sections it takes; not written in a file.
     """
 
     policy: Word
     version: Word
-    region: str
+    region: Place
+    agency: Slug | None = None
     calendar: Calendar
     follow_up: FollowUps
-    duties: dict[str, Within]
+    duties: dict[str, Annotated[Within | None, BeforeValidator(_off)]]
     progress: Annotated[frozenset[str], AfterValidator(_known)]
-    ladder: Annotated[dict[Rung, ByPriority], AfterValidator(_climbing)]
+    ladder: Ladder
+    ladders: dict[str, Ladder] = Field(default_factory=dict)
+    between_agencies: Annotated[float, Field(ge=1, le=10)] | None = None
+    running: Running = Running.EARLIER
+    digest: Digest | None = None
+    snooze: Snooze | None = None
+    based_on: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Policy":
+        if not self.calendar.hours and any(span.unit == "bh" for span in _spans(self)):
+            raise ValueError("write calendar.hours as [09:00-17:00]: a duration is given in business hours")
+        if len(self.stamp) > STAMP:
+            raise ValueError(f"write shorter names and versions: with those it is based on they take more than {STAMP} letters")
+        return self
 
     @property
     def stamp(self) -> str:
-        """What a decision keeps: policy and version (S66)."""
-        return f"{self.policy}/{self.version}"
+        """What a decision keeps: policy and version (S66), and those it is based on."""
+        return "+".join((f"{self.policy}/{self.version}", *self.based_on))
+
+    @property
+    def scope(self) -> tuple[str, str]:
+        """The region and the agency it is for; "" for all of its agencies."""
+        return self.region, self.agency or ""
+
+    def watches(self, rule: str) -> bool:
+        """Whether the rule's duty has a time here. An older version may not know a newer rule."""
+        return self.duties.get(rule) is not None
 
     def steady(self, priority: Priority) -> int:
         """The number of the first follow-up of the interval that repeats."""
@@ -184,12 +176,29 @@ class Policy:
         return self.calendar.extend(due, self.follow_up.grace[priority])
 
     def duty(self, rule: str, since: datetime, priority: Priority) -> tuple[datetime, datetime]:
-        """When what the rule watches is due, and when it is missed."""
+        """When what the rule watches is due, and when it is missed. Only for what it `watches`."""
         times = self.duties[rule]
+        assert times is not None  # clocks_under asks first
         due = self.calendar.add(since, times.within[priority])
         return due, self.calendar.extend(due, times.grace[priority])
 
-    def climbs_at(self, since: datetime, rung: Rung, priority: Priority) -> datetime | None:
-        """When an alert leaves the rung upwards; None at the top."""
-        windows = self.ladder.get(rung)
-        return self.calendar.add(since, windows[priority]) if windows else None
+    def climbs_at(self, since: datetime, rung: Rung, priority: Priority, rule: str = "") -> datetime | None:
+        """When an alert of the rule leaves the rung upwards; None at the top."""
+        window = self.ladders.get(rule, self.ladder).get(rung, {}).get(priority)
+        return None if window is None else self.calendar.add(since, window)
+
+
+def _spans(value: Any) -> Iterator[Duration]:
+    if isinstance(value, Duration):
+        yield value
+    elif isinstance(value, Mapping | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _spans(each)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _spans(getattr(value, field.name))
+
+
+def capped(since: datetime, moment: datetime, asker: datetime, factor: float) -> datetime:
+    """A moment by the responder's calendar: no later than `factor` times the way to the asker's own (domain.md, Rules)."""
+    return min(moment, since + timedelta(seconds=factor * (asker - since).total_seconds()))

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter
 
 from casebus.assembly import Blueprint, run
-from services.monitoring.domain.policy import Calendar, Duration, Policy
+from services.monitoring.domain.calendar import Calendar, Duration
+from services.monitoring.domain.policy import Policy
 from services.monitoring.main import blueprint
 from services.monitoring.policies import Policies
 from services.monitoring.settings import Settings

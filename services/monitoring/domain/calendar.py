@@ -1,0 +1,206 @@
+"""Time as an agency counts it: days by the clock on its wall, its business days and hours, its public holidays."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import holidays
+from dateutil.relativedelta import relativedelta
+from pydantic import AfterValidator, ConfigDict, PlainValidator, WithJsonSchema, model_validator
+from pydantic.dataclasses import dataclass as checked
+
+STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+NOTHING = timedelta()
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """`4h` hours · `8bh` business hours · `14d` days by the clock on the wall · `2bd` to the end of the 2nd business day · `6mo` to the
+    end of the day 6 months later."""
+
+    count: int
+    unit: str
+
+    @classmethod
+    def read(cls, written: Any) -> "Duration":
+        found = re.fullmatch(r"(\d{1,4})(h|bh|d|bd|mo)", str(written))
+        if not found:
+            raise ValueError("write a duration as 4h, 8bh, 14d, 2bd or 6mo")
+        return cls(int(found[1]), found[2])
+
+
+Span = Annotated[
+    Duration,
+    PlainValidator(Duration.read),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{1,4}(h|bh|d|bd|mo)$",
+            "description": "4h hours, 8bh business hours, 14d days, 2bd business days, 6mo months",
+        }
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """From when to when on one day."""
+
+    opens: time
+    closes: time
+
+    @classmethod
+    def read(cls, written: Any) -> "Hours":
+        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", str(written))
+        if not found:
+            raise ValueError("write hours as 09:00-17:00")
+        opens, since, closes, until = map(int, found.groups())
+        return cls(time(opens, since), time(closes, until))
+
+    @property
+    def length(self) -> timedelta:
+        day = date.min
+        return datetime.combine(day, self.closes) - datetime.combine(day, self.opens)
+
+
+Opening = Annotated[
+    Hours,
+    PlainValidator(Hours.read),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", "description": "09:00-17:00, in the zone"}
+    ),
+]
+
+
+def some(values: tuple[T, ...]) -> tuple[T, ...]:
+    if not values:
+        raise ValueError("write at least 1")
+    return values
+
+
+def _in_turn(hours: tuple[Hours, ...]) -> tuple[Hours, ...]:
+    """One after the other, and an hour a day at least: else counting them would not end."""
+    moments = [moment for one in hours for moment in (one.opens, one.closes)]
+    if any(late <= early for early, late in pairwise(moments)):
+        raise ValueError("write the hours of a day one after the other, as 09:00-12:00 and 13:00-17:00")
+    if hours and sum((one.length for one in hours), NOTHING) < timedelta(hours=1):
+        raise ValueError("write an hour a day at least")
+    return hours
+
+
+class Weekday(StrEnum):
+    """As policies write them."""
+
+    MONDAY = "MONDAY"
+    TUESDAY = "TUESDAY"
+    WEDNESDAY = "WEDNESDAY"
+    THURSDAY = "THURSDAY"
+    FRIDAY = "FRIDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
+
+
+_WEEK = tuple(Weekday)
+WORKING_WEEK = _WEEK[:5]
+
+
+@lru_cache(maxsize=32)
+def _holidays(country: str, subdivision: str | None) -> holidays.HolidayBase:
+    return holidays.country_holidays(country, subdiv=subdivision)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write a time zone as Europe/London") from None
+    return name
+
+
+@checked(frozen=True, kw_only=True, config=STRICT)
+class Calendar:
+    """Business days are `workdays` (Monday to Friday) less the public holidays of the country and subdivision and the days `closed`;
+
+    days begin at midnight in the zone. `hours` are open on each business day: what `bh` counts.
+    """
+
+    zone: Annotated[str, AfterValidator(_zone)]
+    country: str
+    subdivision: str | None = None
+    workdays: Annotated[tuple[Weekday, ...], AfterValidator(some)] = WORKING_WEEK
+    hours: Annotated[tuple[Opening, ...], AfterValidator(_in_turn)] = ()
+    closed: frozenset[date] = frozenset()
+
+    @model_validator(mode="after")
+    def _has_holidays(self) -> "Calendar":
+        try:
+            _holidays(self.country, self.subdivision)
+        except NotImplementedError:
+            raise ValueError("write country and subdivision as GB and ENG (ISO 3166)") from None
+        return self
+
+    def is_business_day(self, day: date) -> bool:
+        return _WEEK[day.weekday()] in self.workdays and day not in self.closed and day not in _holidays(self.country, self.subdivision)
+
+    def add(self, moment: datetime, span: Duration) -> datetime:
+        """The moment plus the span, in the zone of `moment`. Spans of business days and months end with their last day; the day of
+
+        `moment` is day 0. Business hours end at the instant at which so much of them has passed."""
+        zone = ZoneInfo(self.zone)
+        local = moment.astimezone(zone)
+        match span.unit:
+            case "h":
+                return moment + timedelta(hours=span.count)
+            case "bh":
+                return self._after_hours(moment, span.count).astimezone(moment.tzinfo)
+            case "d":
+                wall = datetime.combine(local.date() + timedelta(days=span.count), local.timetz().replace(tzinfo=None))
+                return wall.replace(tzinfo=zone).astimezone(moment.tzinfo)
+            case "mo":
+                return self.end_of(local.date() + relativedelta(months=span.count)).astimezone(moment.tzinfo)
+            case _:
+                return self.end_of(self._business_day(local.date(), span.count)).astimezone(moment.tzinfo)
+
+    def extend(self, due: datetime, grace: Duration) -> datetime:
+        """A due time plus its grace: a due time at midnight is the end of the day before, which is day 0."""
+        if grace.count == 0:
+            return due
+        if grace.unit == "bh":
+            return self.add(due, grace)
+        return self.add(due - timedelta(microseconds=1), grace) + timedelta(microseconds=1 if grace.unit in ("h", "d") else 0)
+
+    def end_of(self, day: date) -> datetime:
+        """The midnight after the day, in the zone."""
+        return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))
+
+    def opening(self, day: date) -> Iterator[tuple[datetime, datetime]]:
+        """When it is open on that day, as instants in UTC: a change of the clocks makes the day longer or shorter."""
+        if self.is_business_day(day):
+            zone = ZoneInfo(self.zone)
+            for one in self.hours:
+                yield datetime.combine(day, one.opens, zone).astimezone(UTC), datetime.combine(day, one.closes, zone).astimezone(UTC)
+
+    def _after_hours(self, moment: datetime, count: int) -> datetime:
+        left, day = timedelta(hours=count), moment.astimezone(ZoneInfo(self.zone)).date()
+        while left:
+            for opens, closes in self.opening(day):
+                begins = max(opens, moment)
+                passes = max(NOTHING, closes - begins)
+                if passes >= left:
+                    return begins + left
+                left -= passes
+            day += timedelta(days=1)
+        return moment
+
+    def _business_day(self, day: date, count: int) -> date:
+        while count:
+            day += timedelta(days=1)
+            count -= self.is_business_day(day)
+        return day

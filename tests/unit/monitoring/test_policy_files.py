@@ -1,0 +1,169 @@
+"""Policy files: what one takes of another, and how one that can't be used is refused: by file, line, field and fix."""
+
+from pathlib import Path
+
+import pytest
+
+from casebus.contracts.intake import Priority
+from casebus.contracts.monitoring import Rung
+from services.monitoring.policies import BadPolicy, Policies, read_policies
+from tests.unit.monitoring.story import day
+
+DEPLOYED = Path(__file__).parents[3] / "deploy" / "policies"
+GOOD = (DEPLOYED / "default.yaml").read_text("utf-8")
+BAD = [
+    ("policy: default", "policy: [", "the file", "this is not YAML"),
+    ("policy: default", "policy: a@b", "policy", "match"),
+    ('version: "2"', "version: 2", "version", "string"),
+    ("Europe/London", "Nowhere/Land", "calendar.zone", "Europe/London"),
+    ("Europe/London", "../../etc", "calendar.zone", "Europe/London"),
+    ("country: GB", "country: ZZ", "calendar", "GB and ENG"),
+    ("subdivision: ENG", "subdivision: ZZ", "calendar", "GB and ENG"),
+    ('hours: ["09:00-17:00"]', "hours: [9-17]", "calendar.hours.0", "09:00-17:00"),
+    ('hours: ["09:00-17:00"]', 'hours: ["13:00-17:00", "09:00-12:00"]', "calendar.hours", "one after the other"),
+    ('hours: ["09:00-17:00"]', 'hours: ["09:00-09:10"]', "calendar.hours", "an hour a day"),
+    ('hours: ["09:00-17:00"]', "workdays: [Someday]", "calendar.workdays.0", "MONDAY"),
+    ("[2d]", "[]", "follow_up.intervals.CRITICAL", "at least 1"),
+    ("[7d]", "[7 days]", "follow_up.intervals.HIGH.0", "4h, 8bh, 14d, 2bd or 6mo"),
+    ("    LOW: [30d]\n", "", "follow_up.intervals", "LOW"),
+    ("within: {CRITICAL: 4h, ", "within: {", "duties.REFERRAL_UNANSWERED.within", "CRITICAL"),
+    ("grace: 0h", "grace: soon", "duties.INTAKE_OVERDUE.grace", "4h, 8bh, 14d, 2bd or 6mo"),
+    ("grace: 0h", "within: 0h", "within", "written twice"),
+    ("planning.StepDone", "planning.StepDon", "progress", "planning.StepDon"),
+    ("progress:", "progresses:", "progress", "required"),
+    ("  SUPERVISOR:", "  COORDINATOR:", "ladder", "SUPERVISOR"),
+    ("  SUPERVISOR: {CRITICAL: 1h, ", "  SUPERVISOR: {", "ladder", "CRITICAL"),
+    ("ladder:", "ladders: {STALLED_CASE: {WORKER: 1d}}\nladder:", "ladders.STALLED_CASE", "SUPERVISOR"),
+    ("ladder:", "based_on: []\nladder:", "based_on", "leave it out"),
+    ("ladder:", "laddder: 1\nladder:", "laddder", "Unexpected"),
+    ("between_agencies: 1.5", "between_agencies: 0.5", "between_agencies", "greater than or equal to 1"),
+    ("running: EARLIER", "running: LATER", "running", "'EARLIER' or 'FOLLOWS'"),
+    ("times: 2", "times: 99", "snooze.times", "less than or equal to 9"),
+]
+
+
+def line_of(text: str, part: str) -> int:
+    return text[: text.index(part)].count("\n") + 1
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.yaml").write_text(text)
+
+
+def refused(folder: Path) -> list[str]:
+    with pytest.raises(BadPolicy) as refusal:
+        read_policies(folder)
+    return str(refusal.value).splitlines()
+
+
+@pytest.mark.parametrize(("right", "wrong", "field", "fix"), BAD, ids=[f"{wrong.strip()} [{field}]" for _, wrong, field, _ in BAD])
+def test_a_file_that_is_not_right_is_refused_by_file_line_field_and_fix(
+    tmp_path: Path, right: str, wrong: str, field: str, fix: str
+) -> None:
+    assert right in GOOD
+    write(tmp_path, "mine", GOOD.replace(right, wrong, 1))
+    complaint, *others = refused(tmp_path)
+    assert [other.split(": ")[2] for other in others] == (["progresses"] if "progresses" in wrong else [])
+    file, line, named, said = complaint.split(": ", 3)
+    assert (file, line[:5], named) == ("mine.yaml", "line ", field)
+    assert fix in said
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("Europe/London", "Nowhere/Land"), ("[7d]", "[7 days]"), ("laddder", "laddder"), ("times: 2", "times: 99")]
+)
+def test_the_line_is_that_of_the_mistake(tmp_path: Path, right: str, wrong: str) -> None:
+    text = GOOD.replace(right, wrong, 1) if right in GOOD else GOOD + "laddder: 1\n"
+    write(tmp_path, "mine", text)
+    assert refused(tmp_path)[0].startswith(f"mine.yaml: line {line_of(text, wrong)}: ")
+
+
+def test_every_mistake_of_a_file_is_told_once(tmp_path: Path) -> None:
+    write(tmp_path, "mine", GOOD.replace("[7d]", "[7 days]").replace("grace: 0h", "grace: soon", 1).replace("times: 2", "times: 99"))
+    assert [complaint.split(": ")[2] for complaint in refused(tmp_path)] == [
+        "follow_up.intervals.HIGH.0",
+        "duties.INTAKE_OVERDUE.grace",
+        "snooze.times",
+    ]
+
+
+def test_what_was_written_is_not_repeated(tmp_path: Path) -> None:
+    write(tmp_path, "mine", GOOD.replace("Europe/London", "Secret/Place"))
+    assert "Secret" not in refused(tmp_path)[0]
+
+
+def test_two_policies_for_one_region_or_none_for_everywhere_are_refused(tmp_path: Path) -> None:
+    assert 'no policy for region "*"' in refused(tmp_path)[0]
+    for name in ("a", "b"):
+        write(tmp_path, name, GOOD)
+    [complaint] = refused(tmp_path)
+    assert complaint.startswith(f"b.yaml: line {line_of(GOOD, 'region:')}: region: ")
+
+
+def test_a_file_that_is_empty_or_no_text_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "mine", "")
+    assert refused(tmp_path)[0].startswith("mine.yaml: line 1: the file")
+    (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe")
+    assert "UTF-8" in refused(tmp_path)[0]
+
+
+def read(folder: Path, **files: str) -> Policies:
+    write(folder, "default", GOOD)
+    for name, text in files.items():
+        write(folder, name, text)
+    return read_policies(folder)
+
+
+NORTH = 'policy: north\nversion: "3"\nregion: north\nduties:\n  STALLED_CASE: {within: 9d, grace: 0h}\n  UNASSIGNED: off\n'
+SCHOOL = 'policy: school\nversion: "1"\nregion: north\nagency: river-school\ncalendar: {zone: Asia/Bangkok, country: TH}\n'
+CLINIC = 'policy: clinic\nversion: "1"\nregion: "*"\nagency: clinic\nladder: {WORKER: 1h, SUPERVISOR: 2h}\n'
+
+
+def test_an_agencys_policy_goes_before_its_regions_and_that_before_the_one_for_everywhere(tmp_path: Path) -> None:
+    policies = read(tmp_path, north=NORTH, school=SCHOOL, clinic=CLINIC)
+    assert policies.of("south").stamp == "default/2"
+    assert policies.of("north").stamp == policies.of("north", "city-hospital").stamp == "north/3+default/2"
+    assert policies.of("north", "river-school").stamp == "school/1+north/3+default/2"
+    assert policies.of("south", "river-school").stamp == "default/2"
+    assert policies.of("south", "clinic").stamp == policies.of("east", "clinic").stamp == "clinic/1+default/2"
+
+
+def test_a_file_takes_what_it_leaves_out(tmp_path: Path) -> None:
+    policies = read(tmp_path, north=NORTH, school=SCHOOL)
+    school, everywhere = policies.of("north", "river-school"), policies.of("*")
+    assert school.calendar.zone == "Asia/Bangkok"
+    assert school.ladder == everywhere.ladder
+    assert school.duties["REFERRAL_UNANSWERED"] == everywhere.duties["REFERRAL_UNANSWERED"]
+    assert school.duties["STALLED_CASE"] != everywhere.duties["STALLED_CASE"]
+
+
+def test_a_duty_that_is_off_is_not_watched(tmp_path: Path) -> None:
+    north = read(tmp_path, north=NORTH).of("north")
+    assert (north.watches("UNASSIGNED"), north.watches("STALLED_CASE"), north.watches("NEVER_HEARD_OF")) == (False, True, False)
+    with pytest.raises(BadPolicy, match="NEVER_HEARD_OF"):
+        read_policies(DEPLOYED).must_time(["NEVER_HEARD_OF"])
+
+
+def test_an_agency_is_written_as_everywhere_else(tmp_path: Path) -> None:
+    write(tmp_path, "default", GOOD)
+    write(tmp_path, "school", SCHOOL.replace("river-school", "River School"))
+    assert refused(tmp_path)[0].startswith("school.yaml: line 4: agency: ")
+
+
+def test_business_hours_need_a_calendar_that_has_some(tmp_path: Path) -> None:
+    north = NORTH.replace("9d", "9bh")
+    assert read(tmp_path, north=north).of("north").watches("STALLED_CASE")
+    write(tmp_path, "north", north + "calendar: {zone: Europe/London, country: GB}\n")
+    assert "calendar.hours" in refused(tmp_path)[0]
+
+
+def test_a_ladder_may_differ_by_rule(tmp_path: Path) -> None:
+    north = read(tmp_path, north=NORTH + "ladders: {STALLED_CASE: {WORKER: 5d, SUPERVISOR: 1d}}\n").of("north")
+    assert north.climbs_at(day(0), Rung.WORKER, Priority.LOW, "STALLED_CASE") == day(5)
+    assert north.climbs_at(day(0), Rung.WORKER, Priority.HIGH, "MISSED_FOLLOW_UP") == day(1 / 3)
+
+
+def test_names_that_no_envelope_could_hold_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "default", GOOD.replace("policy: default", f"policy: {'d' * 60}"))
+    write(tmp_path, "north", NORTH.replace("policy: north", f"policy: {'n' * 60}").replace('"3"', f'"{"3" * 60}"'))
+    assert "shorter names" in refused(tmp_path)[0]

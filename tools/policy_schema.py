@@ -1,0 +1,48 @@
+"""`make policies`: writes deploy/policies/schema.json from the classes of services/monitoring/domain, so that editors complete a policy.
+
+`python -m tools.policy_schema --check` writes nothing and fails when something would change.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from services.monitoring.policies import FORM, OWN
+
+SCHEMA = Path(__file__).parents[1] / "deploy" / "policies" / "schema.json"
+NAMED = ["policy", "version", "region"]
+
+
+def schema() -> dict[str, Any]:
+    """A file needs only its name and what differs, the one for everywhere all sections. What only reading can know is not in it."""
+    made = FORM.json_schema()
+    del made["properties"]["based_on"]
+    made["properties"]["duties"]["additionalProperties"]["anyOf"].append({"const": False, "description": "off: not watched"})
+    sections = [name for name in made.pop("required") if name not in OWN]
+    everywhere = {"properties": {"region": {"const": "*"}}, "not": {"required": ["agency"]}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A continuum policy",
+        **{name: value for name, value in made.items() if name != "title"},
+        "required": NAMED,
+        "if": everywhere,
+        "then": {"required": sections},
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """0 when it is written or up to date, 1 when `--check` finds it stale."""
+    text = json.dumps(schema(), indent=2) + "\n"
+    if SCHEMA.exists() and SCHEMA.read_text() == text:
+        return 0
+    if "--check" in arguments:
+        print("deploy/policies/schema.json is stale: run `make policies`", file=sys.stderr)
+        return 1
+    SCHEMA.write_text(text)
+    print("wrote deploy/policies/schema.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
