@@ -1,7 +1,6 @@
 """What monitoring keeps of others, and of itself as it came back: facts, the board's views and cells, and when to look at a case."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
 from casebus.work import Received
 from casebus.work import Work as BusWork
+from services.monitoring.cells import Counted, move
 from services.monitoring.domain.case_view import CaseView
 from services.monitoring.domain.fact import Fact
 
@@ -26,7 +26,7 @@ class Copies(BusWork):
         super().__init__(connection, codec)
         self.sharing = self.shelf(SHARING, Sharing, lock=False)
         self.views = self.shelf("copy.case_view", CaseView, lock=False)
-        self._before: dict[UUID, CaseView] = {}
+        self._before: dict[UUID, Counted] = {}
         self._facts: list[Received] = []
 
     @property
@@ -36,7 +36,7 @@ class Copies(BusWork):
     def load(self, ids: Collection[UUID]) -> None:
         self.sharing.load_ids(ids)
         self.views.load_ids(ids)
-        self._before = {view.id: view for view in self.views.all()}
+        self._before = {one.view.id: one for one in self._counted()}
 
     def keep_fact(self) -> None:
         """The event in hand is a fact of its case."""
@@ -45,8 +45,12 @@ class Copies(BusWork):
     def save(self) -> dict[UUID, int]:
         save_facts(self.connection, self._facts)
         lower_looks(self.connection, self._facts, self.views)
-        save_cells(self.connection, self._before, self.views.all())
+        save_cells(self.connection, self._before, self._counted())
         return super().save()
+
+    def _counted(self) -> Iterator[Counted]:
+        for view in self.views.all():
+            yield Counted.of(view, self.sharing.get(view.id))
 
 
 def save_facts(connection: Connection, received: list[Received]) -> None:
@@ -92,47 +96,17 @@ def lower_looks(connection: Connection, received: list[Received], views: Holds[C
     )
 
 
-def save_cells(connection: Connection, before: Mapping[UUID, CaseView], after: Iterable[CaseView]) -> None:
+def save_cells(connection: Connection, before: Mapping[UUID, Counted], after: Iterable[Counted]) -> None:
     """Move the board's counts by what changed, and keep the hand-offs of the cases that have new ones."""
-    stock: Counter[tuple[str, str, str]] = Counter()
-    flow: Counter[tuple[str, str, str]] = Counter()
-    moved: list[CaseView] = []
-    for view in after:
-        old = before.get(view.id)
-        if old is view:
-            continue
-        stock.update(_stock(view))
-        flow.update(_flow(view))
-        if old is not None:
-            stock.subtract(_stock(old))
-            flow.subtract(_flow(old))
-        if old is None or (old.region, old.hand_offs()) != (view.region, view.hand_offs()):
-            moved.append(view)
-    _add(connection, "copy.stock_cell", ("region", "holder", "stage"), stock)
-    _add(connection, "copy.flow_cell", ("region", "from_agency", "to_agency"), flow)
-    _keep_hand_offs(connection, moved)
+    changes = [(before.get(now.view.id), now) for now in after]
+    changes = [(old, now) for old, now in changes if old is None or (old.view, old.active) != (now.view, now.active)]
+    move(connection, changes)
+    _keep_hand_offs(connection, [now.view for old, now in changes if old is None or _has_moved(old.view, now.view)])
 
 
-def _stock(view: CaseView) -> list[tuple[str, str, str]]:
-    return [(view.region, view.holder, view.stage)] if view.is_open else []
-
-
-def _flow(view: CaseView) -> list[tuple[str, str, str]]:
-    return [(view.region, one.from_agency, one.to_agency) for one in view.hand_offs()]
-
-
-def _add(connection: Connection, table: str, names: tuple[str, str, str], delta: Counter[tuple[str, str, str]]) -> None:
-    changed = sorted((cell, count) for cell, count in delta.items() if count)
-    if not changed:
-        return
-    connection.execute(
-        text(
-            f"INSERT INTO {table} AS c ({', '.join(names)}, count) SELECT * FROM"
-            " unnest(CAST(:a AS text[]), CAST(:b AS text[]), CAST(:c AS text[]), CAST(:n AS int[]))"
-            f" ON CONFLICT ({', '.join(names)}) DO UPDATE SET count = c.count + excluded.count"
-        ),
-        {"a": [k[0] for k, _ in changed], "b": [k[1] for k, _ in changed], "c": [k[2] for k, _ in changed], "n": [n for _, n in changed]},
-    )
+def _has_moved(old: CaseView, now: CaseView) -> bool:
+    told = (old.region, old.steps) != (now.region, now.steps)
+    return told and (old.region, old.hand_offs()) != (now.region, now.hand_offs())
 
 
 def _keep_hand_offs(connection: Connection, views: list[CaseView]) -> None:

@@ -1,6 +1,5 @@
 """Monitoring's copies the naive way: every fact, view, cell and hand-off an object."""
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from casebus.codec import Codec
 from casebus.inbox import pack
 from casebus.sharing import Sharing
+from services.monitoring.cells import TABLES, Counted
 from services.monitoring.domain.case_view import CaseView
 from tests.bench.naive import Base, Document, NaiveWork, OrmShelf, SharingRow
 
@@ -57,6 +57,18 @@ class FlowRow(Base):
     count: Mapped[int]
 
 
+class BoardRow(Base):
+    __tablename__ = "board_cell"
+    __table_args__ = {"schema": "copy"}  # noqa: RUF012
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    viewer: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    a: Mapped[str] = mapped_column(primary_key=True)
+    b: Mapped[str] = mapped_column(primary_key=True)
+    c: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
 class HandOffRow(Base):
     __tablename__ = "hand_off"
     __table_args__ = {"schema": "copy"}  # noqa: RUF012
@@ -73,12 +85,13 @@ class Views(OrmShelf[CaseView]):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, ViewRow, CaseView)
+        self._sharing = OrmShelf(session, SharingRow, Sharing)
 
     def put(self, aggregate: CaseView) -> None:
-        old = self.get(aggregate.id)
+        old, sharing = self.get(aggregate.id), self._sharing.get(aggregate.id)
         super().put(aggregate)
-        _move(self._session, old, -1)
-        _move(self._session, aggregate, +1)
+        _move(self._session, old, sharing, -1)
+        _move(self._session, aggregate, sharing, +1)
         if old is None or (old.region, old.hand_offs()) != (aggregate.region, aggregate.hand_offs()):
             self._keep_hand_offs(aggregate)
 
@@ -90,21 +103,32 @@ class Views(OrmShelf[CaseView]):
         )
 
 
-def _move(session: Session, view: CaseView | None, by: int) -> None:
+class Shared(OrmShelf[Sharing]):
+    """Puts who takes part, and moves the cells of those."""
+
+    def __init__(self, session: Session, views: Views) -> None:
+        super().__init__(session, SharingRow, Sharing)
+        self._views = views
+
+    def put(self, aggregate: Sharing) -> None:
+        view = self._views.get(aggregate.id)
+        _move(self._session, view, self.get(aggregate.id), -1)
+        super().put(aggregate)
+        _move(self._session, view, aggregate, +1)
+
+
+def _move(session: Session, view: CaseView | None, sharing: Sharing | None, by: int) -> None:
     if view is None:
         return
-    if view.is_open:
-        _count(session, StockRow, ("region", "holder", "stage"), (view.region, view.holder, view.stage), by)
-    for one in view.hand_offs():
-        _count(session, FlowRow, ("region", "from_agency", "to_agency"), (view.region, one.from_agency, one.to_agency), by)
+    for (table, key), count in Counted.of(view, sharing).cells().items():
+        cell = session.get(CELLS[table], key)
+        if cell is None:
+            cell = CELLS[table](**dict(zip(TABLES[table], key, strict=True)), count=0)
+            session.add(cell)
+        cell.count += by * count
 
 
-def _count(session: Session, row: type[Any], names: Collection[str], key: tuple[str, str, str], by: int) -> None:
-    cell = session.get(row, key)
-    if cell is None:
-        cell = row(**dict(zip(names, key, strict=True)), count=0)
-        session.add(cell)
-    cell.count += by
+CELLS: dict[str, type[Any]] = {"copy.stock_cell": StockRow, "copy.flow_cell": FlowRow, "copy.board_cell": BoardRow}
 
 
 class NaiveCopies(NaiveWork):
@@ -112,8 +136,8 @@ class NaiveCopies(NaiveWork):
 
     def __init__(self, session: Session, codec: Codec) -> None:
         super().__init__(session, codec)
-        self.sharing = OrmShelf(session, SharingRow, Sharing)
         self.views = Views(session)
+        self.sharing = Shared(session, self.views)
 
     def keep_fact(self) -> None:
         """The fact, and when to look at its case."""

@@ -11,6 +11,7 @@ from casebus.envelope import Envelope
 from casebus.event import Event
 from services.monitoring.domain.fact import effective
 from services.monitoring.domain.importing import Import, told_of_import
+from services.monitoring.domain.tally import Tally
 
 CLOSED_STAGES = frozenset({"CLOSED", "DECLINED", "REDIRECTED"})
 INTAKE_STAGES: Mapping[type[Event], str] = {
@@ -64,6 +65,7 @@ class CaseView:
     holder: str = ""
     lead: str = ""
     imports: Mapping[UUID, Import] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
     def waits_for(self, import_id: UUID | None) -> bool:
         """Whether the import is still bringing the case's history: until it is complete there is nothing to decide about what it brings."""
@@ -111,7 +113,11 @@ class CaseView:
             case _ if type(event) in PLANNING_STAGES:
                 return replace(self, planning_stage=PLANNING_STAGES[type(event)])
             case _:
-                return self._importing(event, envelope)
+                return self._importing(event, envelope)._counting(event, envelope)
+
+    def _counting(self, event: Event, envelope: Envelope) -> "CaseView":
+        tally = self.tally.after(event, envelope)
+        return self if tally is self.tally else replace(self, tally=tally)
 
     def _importing(self, event: Event, envelope: Envelope) -> "CaseView":
         told = told_of_import(event, envelope.owner)

@@ -5,15 +5,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from random import Random
+from runpy import run_path
 from typing import Any
 from uuid import uuid5
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from casebus.identity import Principal
+from casebus.rebuild import rebuild
 from services.monitoring import board
 from services.monitoring.board import Page
+from tests.integration.monitoring.conftest import VERSIONS
 from tests.integration.monitoring.world import Case, World, coordinator, worker
 from tests.unit.monitoring.story import LEAD, PARTNER, REGION, day
 
@@ -46,8 +49,8 @@ class Life:
     def go_on(self, at: datetime) -> None:
         acts = {
             "new": [self.begin],
-            "received": [self.open, self.accept, self.hand_over],
-            "open": [self.plan, self.accept, self.accept, self.hand_over, self.offer, self.visit, self.close],
+            "received": [self.open, self.accept, self.hand_over, self.join],
+            "open": [self.plan, self.accept, self.accept, self.hand_over, self.offer, self.visit, self.close, self.join, self.leave],
             "closed": [self.reopen],
         }
         self.dice.choice(acts[self.state])(at)
@@ -68,6 +71,13 @@ class Life:
 
     def hand_over(self, at: datetime) -> None:
         self.case.hand_over(at, to=self.dice.choice(AGENCIES))
+
+    def join(self, at: datetime) -> None:
+        self.case.join(at, agency=self.dice.choice(AGENCIES))
+
+    def leave(self, at: datetime) -> None:
+        """Whoever leads doesn't leave."""
+        self.case.leave(at, agency=self.dice.choice([agency for agency in AGENCIES if agency != self.case.lead]))
 
     def offer(self, at: datetime) -> None:
         self.case.offer(f"offer {at}", at, to=self.dice.choice(AGENCIES))
@@ -113,6 +123,29 @@ def test_every_number_is_what_the_lists_give(world: World, seed: int) -> None:
         )
         _alerts_agree(world, who, shown)
     assert sum(world.board(who)["cases"]["total"] for who in seen[:2]) == sum(1 for _ in world.rows(OPEN))
+
+
+CELLS = "SELECT scope, viewer, kind, a, b, c, count FROM copy.board_cell WHERE count <> 0 ORDER BY 1, 2, 3, 4, 5, 6"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cells_are_what_the_rows_give_also_when_all_is_read_again(world: World, seed: int) -> None:
+    """The migration counts the rows that it finds, whoever wrote them; a rebuild reads everything anew, in another order."""
+    dice = Random(seed + 100)
+    live(world, dice)
+    kept = world.rows(CELLS)
+    kinds = {kind for _, _, kind, *_ in kept}
+    assert kinds == {"STOCK", "FLOW", "FOLLOW_UP", "OPEN_ALERT", "RAISED_ALERT", "ESCALATED_ALERT"}
+    migration = run_path(str(VERSIONS / "0005_board_cells.py"))
+    with world.admin.begin() as connection:
+        for statement in ("UPDATE copy.case_view SET body = body - 'tally'", "TRUNCATE copy.board_cell", migration["TALLIES"]):
+            connection.execute(text(statement))
+        connection.execute(text(migration["CELLS"]))
+    assert world.rows(CELLS) == kept
+    rebuild(world.admin)
+    assert world.rows(CELLS) == []
+    world.read(world.copies, dice)
+    assert world.rows(CELLS) == kept
 
 
 OPEN = "SELECT 1 FROM copy.case_view WHERE stage NOT IN ('CLOSED', 'DECLINED', 'REDIRECTED')"

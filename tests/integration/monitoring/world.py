@@ -14,7 +14,7 @@ from casebus.assembly import Blueprint
 from casebus.codec import Codec
 from casebus.contracts import intake, planning, referral
 from casebus.contracts.casebus import Watermark
-from casebus.contracts.intake import AgencyKind, CaseSource, Nature, Priority
+from casebus.contracts.intake import AgencyKind, CaseSource, Nature, ParticipantRole, Priority
 from casebus.contracts.planning import CaseOutcome, ReopenReason
 from casebus.desk import Answer, Request
 from casebus.envelope import Envelope, Origin, Role, to_headers
@@ -250,6 +250,12 @@ class Case:
 
     def hand_over(self, at: datetime, *, to: str = PARTNER) -> None:
         self.world.tell(intake.LeadHandedOver(case_id=self.id, from_agency=self.lead, to_agency=to, lead_epoch=2), at)
+
+    def join(self, at: datetime, *, agency: str) -> None:
+        self.world.tell(intake.AgencyJoined(case_id=self.id, agency=agency, role=ParticipantRole.PROVIDER), at)
+
+    def leave(self, at: datetime, *, agency: str) -> None:
+        self.world.tell(intake.AgencyLeft(case_id=self.id, agency=agency), at)
 
     def begin_import(self, at: datetime, *owners: str) -> None:
         self.world.tell(intake.CaseImportBegun(case_id=self.id, import_id=IMPORT, owners=owners), at, imported(at))
