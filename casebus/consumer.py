@@ -17,7 +17,7 @@ from casebus import metrics, telemetry, tracing
 from casebus.cluster import Cluster
 from casebus.database import unavailable
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
-from casebus.inbox import begin_at, enter_generation, places
+from casebus.inbox import enter_generation, places
 from casebus.kafka import Partition, Reader, Record, bounds, name_of, newest_generation
 from casebus.track import Parsed, Tally, Track
 
@@ -112,9 +112,9 @@ class Consumer:
         """Enter a new generation, if the log has one. Raises LogBroken otherwise, and passes on what is lasting already."""
         if not isinstance(error, OutOfReach):
             raise error
-        generation = newest_generation(self._cluster, error.topic)
+        generation, began = newest_generation(self._cluster, error.topic)
         with self._engine.begin() as connection:
-            if enter_generation(connection, self._schema, error.topic, generation):
+            if enter_generation(connection, self._schema, error.topic, generation, began):
                 return
             following = places(connection, self._schema)[error.topic, error.partition][0]
         low, high = bounds(self._cluster, error.topic)[error.partition]
@@ -137,17 +137,12 @@ class Consumer:
             reader.close()
 
     def _place(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """Where to go on, by the database. In a generation after the first a log may begin later than 0: its owner sent all of it again."""
+        """Where to go on, by the database."""
         with self._engine.begin() as connection:
             known = places(connection, self._schema)
         for topic, part in partitions:
             if (topic, part) not in known:
                 raise LogBroken(f"{topic} has a partition {part} that schemas/topics does not declare: make new topics and reseed")
-        unread = [partition for partition in partitions if known[partition][0] == 0 and known[partition][1] > 1]
-        begins = {topic: bounds(self._cluster, topic) for topic in {topic for topic, _ in unread}}
-        with self._engine.begin() as connection:
-            for topic, part in unread:
-                known[topic, part] = begin_at(connection, self._schema, topic, part, begins[topic][part][0])
         return {partition: known[partition][0] for partition in partitions}
 
     def _turn(self, reader: Reader, stop: Signal) -> None:
@@ -219,7 +214,7 @@ class Consumer:
         log.info("reading again from what the database says", track=self._track.group, reason=str(why))
         if why.generation:
             with self._engine.begin() as connection:
-                enter_generation(connection, self._schema, why.topic, why.generation)
+                enter_generation(connection, self._schema, why.topic, why.generation, why.began)
         self._holes[str(why)] += 1
         if self._holes[str(why)] > HOLES and not why.generation:
             raise LogBroken(f"{why}: the log has a hole there. Run `continuum reseed` at its owner")

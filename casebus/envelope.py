@@ -147,6 +147,7 @@ def from_headers(headers: RawHeaders | None, *, topic: str, key: bytes | None) -
     event_type = _needed(values, "ce_type", _type)
     if not event_type.startswith(f"{owner}."):
         raise InvalidEnvelope("ce_type", "names an event of another service than the topic's")
+    _optional(values, "ce_began", _offsets)
     return Envelope(
         event_id=_needed(values, "ce_id", _uuid),
         type=event_type,
@@ -173,6 +174,12 @@ def from_headers(headers: RawHeaders | None, *, topic: str, key: bytes | None) -
         corrects=_optional(values, "ce_corrects", _uuid),
         traceparent=_optional(values, "traceparent", _trace),
     )
+
+
+def began(headers: RawHeaders) -> tuple[int, ...]:
+    """Where the record's generation began in each partition of its topic, of headers that are an envelope; empty where at 0 in all."""
+    value = dict(headers).get("ce_began")
+    return _offsets(value if isinstance(value, bytes) else value.encode()) if value else ()
 
 
 def _by_name(headers: RawHeaders) -> dict[str, bytes]:
@@ -224,6 +231,10 @@ def _positive(value: bytes) -> int:
     if number < 1:
         raise ValueError
     return number
+
+
+def _offsets(value: bytes) -> tuple[int, ...]:
+    return tuple(_count(offset) for offset in value.split(b","))
 
 
 def _instant(value: bytes) -> datetime:
@@ -294,6 +305,7 @@ _OURS: Final = frozenset(
         "ce_dataversion",
         "ce_caseseq",
         "ce_generation",
+        "ce_began",
         "ce_time",
         "ce_recordedtime",
         "ce_agency",

@@ -9,6 +9,7 @@ LogBroken           the log lost records that were not read: refuse to go on, a 
 anything else       a passing fault: retried in place, and after a limit the consumer stops and says so
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -87,11 +88,11 @@ class InvalidEvent(Exception):
 
 
 class BeginAgain(Exception):
-    """The reader's place moved under it: seek to what the database says and go on. In a new generation of `topic`, from its beginning."""
+    """The reader's place moved under it: seek to what the database says and go on. In a new generation, from where it `began`."""
 
-    def __init__(self, reason: str, topic: str = "", generation: int = 0) -> None:
+    def __init__(self, reason: str, topic: str = "", generation: int = 0, began: Sequence[int] = ()) -> None:
         super().__init__(reason)
-        self.topic, self.generation = topic, generation
+        self.topic, self.generation, self.began = topic, generation, began
 
 
 class OutOfReach(Exception):

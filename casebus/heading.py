@@ -39,6 +39,7 @@ _USUAL: Final = {
     "ce_origin": "|".join(Origin).encode(),
 }
 _SOMETIMES: Final = {
+    "ce_began": rb"[0-9]{1,18}(?:,[0-9]{1,18})*",
     "ce_causationid": _UUID,
     "ce_importid": _UUID,
     "ce_corrects": _UUID,

@@ -3,7 +3,7 @@
 Lower or equal is a duplicate, next is applied, higher is a gap: it is parked, others go on, and it is applied when the gap is filled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, text
 
+from casebus.envelope import began
 from casebus.errors import BeginAgain
 from casebus.kafka import Record
 
@@ -69,7 +70,7 @@ class Positions:
         """Whether the record is still to be applied; moves past it. Raises BeginAgain on a hole or in a new generation of the log."""
         place = record.topic, record.partition
         if generation is not None and generation > self.generation[record.topic]:
-            raise BeginAgain(f"{record.topic} is in generation {generation}", record.topic, generation)
+            raise BeginAgain(f"{record.topic} is in generation {generation}", record.topic, generation, began(record.headers))
         if record.offset < self.next[place]:
             return False
         if record.offset > self.next[place]:
@@ -94,25 +95,19 @@ def places(connection: Connection, schema: str) -> dict[Partition, tuple[int, in
     return {(topic, part): (following, generation) for topic, part, following, generation in rows}
 
 
-def enter_generation(connection: Connection, schema: str, topic: str, generation: int) -> bool:
-    """The topic's log is a new one: read it from its beginning; the inbox drops what was applied. False where it is known."""
+def enter_generation(connection: Connection, schema: str, topic: str, generation: int, began: Sequence[int]) -> bool:
+    """The topic's log is a new one: read it from where its owner says that it `began`, by partition (at 0 where nothing is said).
+
+    The inbox drops what was applied. False where the generation is known.
+    """
     entered = connection.execute(
-        text(f"UPDATE {schema}.position SET generation = :generation, next = 0 WHERE topic = :topic AND generation < :generation"),
-        {"topic": topic, "generation": generation},
+        text(
+            f"UPDATE {schema}.position SET generation = :generation, began = coalesce((CAST(:began AS bigint[]))[part + 1], 0),"
+            " next = coalesce((CAST(:began AS bigint[]))[part + 1], 0) WHERE topic = :topic AND generation < :generation"
+        ),
+        {"topic": topic, "generation": generation, "began": list(began)},
     )
     return entered.rowcount > 0
-
-
-def begin_at(connection: Connection, schema: str, topic: str, part: int, low: int) -> tuple[int, int]:
-    """Nothing is read yet: begin where the log begins, unless in the first generation, which must be whole. The next offset, generation."""
-    row = connection.execute(
-        text(
-            f"UPDATE {schema}.position SET next = CASE WHEN next = 0 AND generation > 1 THEN :low ELSE next END"
-            " WHERE topic = :topic AND part = :part RETURNING next, generation"
-        ),
-        {"topic": topic, "part": part, "low": low},
-    ).one()
-    return row.next, row.generation
 
 
 @dataclass(slots=True)

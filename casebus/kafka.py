@@ -14,7 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave it out
 
 from casebus.cluster import Cluster
-from casebus.envelope import Headers, InvalidEnvelope, from_headers
+from casebus.envelope import Headers, InvalidEnvelope, began, from_headers
 from casebus.errors import OutOfReach
 
 SEND_SECONDS = 4.0
@@ -98,7 +98,7 @@ class Log:
 
     def generation(self, topic: str) -> int:
         """The generation that the topic's newest records are in; 0 for an empty topic."""
-        return newest_generation(self._cluster, topic)
+        return newest_generation(self._cluster, topic)[0]
 
     def after(self, topic: str, places: Sequence[int]) -> Iterator[Record]:
         """What lies in the topic from these places on, by partition, to its present ends."""
@@ -191,12 +191,12 @@ def records_after(cluster: Cluster, topic: str, places: Sequence[int]) -> Iterat
                 yield record
 
 
-def newest_generation(cluster: Cluster, topic: str) -> int:
-    """The highest generation among the last records of the topic's partitions; 0 where none of them is an event."""
-    found = [0]
+def newest_generation(cluster: Cluster, topic: str) -> tuple[int, tuple[int, ...]]:
+    """The highest generation among the last records of the topic's partitions, and where it began; 0 where none of them is an event."""
+    found: list[tuple[int, tuple[int, ...]]] = [(0, ())]
     for record in newest_records(cluster, topic):
         try:
-            found.append(from_headers(record.headers, topic=topic, key=record.key).generation)
+            found.append((from_headers(record.headers, topic=topic, key=record.key).generation, began(record.headers)))
         except InvalidEnvelope:
             continue
     return max(found)

@@ -63,8 +63,8 @@ class Row:
     occurred_at: datetime
     recorded_at: datetime
 
-    def headers(self, generation: int) -> Headers:
-        """The envelope, as `to_headers` writes it."""
+    def headers(self, generation: int, began: Sequence[int] = ()) -> Headers:
+        """The envelope, as `to_headers` writes it. `began` is where the generation began; it is said unless that is at 0 everywhere."""
         placed: Headers = [
             ("content-type", CONTENT_TYPE),
             ("ce_specversion", SPEC_VERSION),
@@ -75,6 +75,8 @@ class Row:
             ("ce_time", instant_text(self.occurred_at)),
             ("ce_recordedtime", instant_text(self.recorded_at)),
         ]
+        if any(began):
+            placed.append(("ce_began", ",".join(map(str, began))))
         return placed + [(_HEADER_OF[name], str(value)) for name, value in self.attributes.items()]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 KEPT = ("position", "quarantine", "statement")
-"""Emptied otherwise than the rest: places go to zero, what a person discarded stays discarded, and what owners stated stays true."""
+"""Emptied otherwise than the rest: places go to where the generation began, what was discarded stays so, what owners stated stays true."""
 TRIES = 100
 PAUSE_SECONDS = 0.1
 
@@ -39,4 +39,4 @@ def _empty(connection: Connection) -> None:
     connection.execute(text("SET LOCAL lock_timeout = '300ms'"))
     connection.execute(text("TRUNCATE " + ", ".join(f'copy."{name}"' for name in names)))
     connection.execute(text("DELETE FROM copy.quarantine WHERE state <> 'DISCARDED'"))
-    connection.execute(text("UPDATE copy.position SET next = 0"))
+    connection.execute(text("UPDATE copy.position SET next = began"))

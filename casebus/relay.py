@@ -35,12 +35,13 @@ class RelayRuns(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What of one topic is in Kafka: after `next[p]` nothing of ours stands in partition p."""
+    """What of one topic is in Kafka: of this generation nothing stands in partition p before `began[p]`, nor after `next[p]`."""
 
     topic: str
     generation: int
     topic_id: str
     next: tuple[int, ...]
+    began: tuple[int, ...] = ()
 
     def after(self, receipts: list[Receipt]) -> "Stream":
         """Raises LogBroken where the broker acknowledged at a place that was ours before: the log is not the one we knew."""
@@ -67,12 +68,12 @@ class Relay:
         if len(ends) != topic.partitions:
             raise LogBroken(f"{topic.name} has {len(ends)} partitions, not {topic.partitions}: make new topics and reseed")
         found = self._connection.execute(
-            text("SELECT topic, generation, topic_id, next FROM own.stream WHERE topic = :t"), {"t": topic.name}
+            text("SELECT topic, generation, topic_id, next, began FROM own.stream WHERE topic = :t"), {"t": topic.name}
         ).first()
         self._connection.commit()
         if found is None:
-            return self._begin_first(Stream(topic.name, self._log.generation(topic.name) + 1, identity, ends))
-        stream = Stream(found.topic, found.generation, found.topic_id, tuple(found.next))
+            return self._begin_first(Stream(topic.name, self._log.generation(topic.name) + 1, identity, ends, ends))
+        stream = Stream(found.topic, found.generation, found.topic_id, tuple(found.next), tuple(found.began))
         if stream.topic_id != identity or any(end < known for end, known in zip(ends, stream.next, strict=True)):
             raise LogBroken(f"{topic.name} is another topic, or shorter than what it acknowledged: run `continuum reseed`")
         self._must_be_ours(stream)
@@ -109,7 +110,10 @@ class Relay:
         if any(stream.next):
             log.warning("the topic holds events of another database", topic=stream.topic, generation=stream.generation)
         self._connection.execute(
-            text("INSERT INTO own.stream (topic, generation, topic_id, next) VALUES (:t, :g, :i, CAST(:n AS bigint[]))"),
+            text(
+                "INSERT INTO own.stream (topic, generation, topic_id, next, began)"
+                " VALUES (:t, :g, :i, CAST(:n AS bigint[]), CAST(:n AS bigint[]))"
+            ),
             {"t": stream.topic, "g": stream.generation, "i": stream.topic_id, "n": list(stream.next)},
         )
         self._connection.commit()
@@ -147,7 +151,9 @@ class Relay:
             moment = self._barriers.popleft()[0]
         if moment is not None:
             stream = self._streams[self._case_topic]
-            statement = Watermark(owner=self._owner, generation=stream.generation, recorded_before=moment, next=stream.next)
+            statement = Watermark(
+                owner=self._owner, generation=stream.generation, recorded_before=moment, next=stream.next, began=stream.began
+            )
             self._log.send_soon(f"{self._owner}.watermark.v1", self._owner.encode(), self._codec.encode(statement))
 
     def _publish(self, rows: list[outbox.Row]) -> None:
@@ -157,8 +163,8 @@ class Relay:
             self._send(rows)
 
     def _send(self, rows: list[outbox.Row]) -> None:
-        generations = {name: stream.generation for name, stream in self._streams.items()}
-        receipts = self._log.send((r.topic, str(r.subject).encode(), r.value, r.headers(generations[r.topic])) for r in rows)
+        generations = {name: (stream.generation, stream.began) for name, stream in self._streams.items()}
+        receipts = self._log.send((r.topic, str(r.subject).encode(), r.value, r.headers(*generations[r.topic])) for r in rows)
         if len(receipts) < len(rows):
             raise SendFailed(f"{len(rows) - len(receipts)} of {len(rows)} events were not acknowledged")
         self._mark(rows, receipts)
@@ -187,7 +193,9 @@ def claim(connection: Connection) -> bool:
 
 
 def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
-    """After a log was lost or shortened: a new generation, and everything again. Readers begin at zero; their inbox drops what they had.
+    """After a log was lost or shortened: a new generation, and everything again.
+
+    Readers begin where the log ends now, which each event and statement of the generation says; their inbox drops what they had.
 
     Returns how many events will be sent again. A relay at work loses its claim, and goes on after it; raises RelayRuns if it won't.
     """
@@ -195,7 +203,10 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
         _hold_relays(connection)
         for name in topics:
             connection.execute(
-                text("UPDATE own.stream SET generation = generation + 1, topic_id = :i, next = CAST(:n AS bigint[]) WHERE topic = :t"),
+                text(
+                    "UPDATE own.stream SET generation = generation + 1, topic_id = :i, next = CAST(:n AS bigint[]),"
+                    " began = CAST(:n AS bigint[]) WHERE topic = :t"
+                ),
                 {"i": kafka.topic_id(name), "n": kafka.ends(name), "t": name},
             )
         return connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL")).rowcount

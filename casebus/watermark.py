@@ -76,7 +76,7 @@ def _whole(found: dict[K, list[datetime | None]]) -> dict[K, datetime]:
 def learn(connection: Connection, statements: Iterable[Watermark]) -> None:
     """Keep the statements. Sorted: two workers that insert the same ones in their own orders deadlock on the key."""
     for said in sorted(statements, key=lambda s: (s.owner, s.generation, s.recorded_before)):
-        enter_generation(connection, "copy", f"{said.owner}.case.v1", said.generation)
+        enter_generation(connection, "copy", f"{said.owner}.case.v1", said.generation, said.began)
         connection.execute(
             text("INSERT INTO copy.statement VALUES (:owner, :generation, :moment, CAST(:next AS bigint[])) ON CONFLICT DO NOTHING"),
             {"owner": said.owner, "generation": said.generation, "moment": said.recorded_before, "next": list(said.next)},

@@ -14,9 +14,10 @@ class Watermark(Record):
     """
 
     TYPE: ClassVar[str] = "casebus.Watermark"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     owner: str
     generation: int
     recorded_before: datetime
     next: tuple[int, ...]
+    began: tuple[int, ...] = ()

@@ -67,9 +67,9 @@ def _state(table: str, rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _fact(row: Row) -> Row:
-    """The headers, which PostgreSQL shows in hexadecimal, without the generation."""
+    """The headers, which PostgreSQL shows in hexadecimal, without the generation and where it began."""
     headers = json.loads(bytes.fromhex(row["headers"][2:]))
-    return row | {"headers": [pair for pair in headers if pair[0] != "ce_generation"]}
+    return row | {"headers": [pair for pair in headers if pair[0] not in ("ce_generation", "ce_began")]}
 
 
 def _sharing(row: Row) -> Row:

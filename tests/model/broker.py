@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from casebus.envelope import Headers, InvalidEnvelope, from_headers
+from casebus.envelope import Headers, InvalidEnvelope, began, from_headers
 from casebus.errors import OutOfReach
 from casebus.kafka import Receipt, Record
 
@@ -106,13 +106,14 @@ class Broker:
     def bounds(self, name: str) -> list[tuple[int, int]]:
         return [(part.low, part.end) for part in self.topics[name].parts]
 
-    def generation(self, name: str) -> int:
-        """The highest among the last records, as casebus.kafka.newest_generation finds it."""
-        found = [0]
+    def generation(self, name: str) -> tuple[int, tuple[int, ...]]:
+        """The highest among the last records, and where it began, as casebus.kafka.newest_generation finds them."""
+        found: list[tuple[int, tuple[int, ...]]] = [(0, ())]
         for part in self.topics[name].parts:
             if part.records:
                 try:
-                    found.append(from_headers(part.records[-1].headers, topic=name, key=part.records[-1].key).generation)
+                    said = from_headers(part.records[-1].headers, topic=name, key=part.records[-1].key)
+                    found.append((said.generation, began(part.records[-1].headers)))
                 except InvalidEnvelope:
                     continue
         return max(found)
@@ -136,7 +137,7 @@ class Log:
         return [end for _, end in self.bounds(topic)]
 
     def generation(self, topic: str) -> int:
-        return self._broker.generation(topic)
+        return self._broker.generation(topic)[0]
 
     def after(self, topic: str, places: Sequence[int]) -> Iterator[Record]:
         for part, place in zip(self._broker.topics[topic].parts, places, strict=True):

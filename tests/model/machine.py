@@ -151,8 +151,6 @@ class Machine(RuleBasedStateMachine):
     @rule(owner=owners, part=parts, low=st.integers(0, 8))
     def trim(self, owner: str, part: int, low: int) -> None:
         topic = CASE_TOPICS[owner].name
-        if self.world.broker.generation(topic) > 1 or self.world.generation(owner) > 1:
-            return
         self.world.broker.trim(topic, part, min(low, self.world.broker.bounds(topic)[part][1]))
 
     @rule(owner=owners)

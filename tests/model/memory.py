@@ -31,13 +31,14 @@ from tests.model.statements import system_time
 def lock_positions(connection: Connection, schema: str, partitions: Iterable[Partition]) -> Positions:
     held = Positions(connection, schema)
     for topic, part in sorted(set(partitions)):
-        held.generation[topic], held.next[topic, part] = _of(connection).get("position", topic, part)
+        held.generation[topic], held.next[topic, part], _ = _of(connection).get("position", topic, part)
     return held
 
 
 def save_positions(self: Positions) -> None:
     for (topic, part), following in self.next.items():
-        _of(self.connection).put("position", (topic, part), (self.generation[topic], following))
+        session = _of(self.connection)
+        session.put("position", (topic, part), (self.generation[topic], following, session.get("position", topic, part)[2]))
 
 
 def load_seen(connection: Connection, schema: str, keys: Iterable[tuple[str, UUID]]) -> Seen:

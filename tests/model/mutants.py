@@ -73,7 +73,7 @@ def _takes_the_end_for_caught_up() -> list[Change]:
 
     def reached(session: Session, _: Values) -> Result:
         found = []
-        for (topic, part), (_, place) in session.rows("position").items():
+        for (topic, part), (_, place, _) in session.rows("position").items():
             at_end = place == session.database.bounds(topic)[part][1]
             found.append((part, topic.partition(".")[0], session.database.clock if at_end else None))
         return Result("part owner reached", found)
@@ -101,12 +101,22 @@ def _forgets_what_is_parked() -> list[Change]:
 
 def _stays_where_it_was_in_a_new_generation() -> list[Change]:
     def enter(session: Session, v: Values) -> Result:
-        older = [(place, at) for place, (g, at) in session.rows("position").items() if place[0] == v["topic"] and g < v["generation"]]
-        for place, at in older:
-            session.put("position", place, (v["generation"], at))
+        older = [(p, at, began) for p, (g, at, began) in session.rows("position").items() if p[0] == v["topic"] and g < v["generation"]]
+        for place, *at in older:
+            session.put("position", place, (v["generation"], *at))
         return Result(count=len(older))
 
-    return _means("position SET generation = :generation, next = 0", enter)
+    return _means("position SET generation = :generation, began", enter)
+
+
+def _begins_where_the_log_does() -> list[Change]:
+    """The log's beginning is taken for the generation's: what was trimmed before it was read is not missed."""
+
+    def enter(session: Session, v: Values) -> Result:
+        begins = [low for low, _ in session.database.bounds(v["topic"])]
+        return statements.enter_generation(session, {**v, "began": begins})
+
+    return _means("position SET generation = :generation, began", enter)
 
 
 def _marks_before_it_sends() -> list[Change]:
@@ -155,6 +165,7 @@ MUTANTS = (
     Mutant("the inbox forgets what is parked", _forgets_what_is_parked),
     Mutant("what is parked is never taken out", _drops_what_a_batch_refused),
     Mutant("a new generation is read from the old place", _stays_where_it_was_in_a_new_generation),
+    Mutant("a new generation is read from where its log begins", _begins_where_the_log_does),
     Mutant("the relay marks before it sends", _marks_before_it_sends),
     Mutant("a decision is made again", _decides_again),
     Mutant("the reader goes on wherever it is given records", _passes_over_places),

@@ -152,23 +152,23 @@ def read_time(session: Session, _: Values) -> Result:
 
 def stream(session: Session, v: Values) -> Result:
     known = session.get("stream", v["t"])
-    return Result("topic generation topic_id next", [(v["t"], *known)] if known else [])
+    return Result("topic generation topic_id next began", [(v["t"], *known)] if known else [])
 
 
 def begin_stream(session: Session, v: Values) -> Result:
-    session.put("stream", (v["t"],), (v["g"], v["i"], v["n"]))
+    session.put("stream", (v["t"],), (v["g"], v["i"], v["n"], v["n"]))
     return Result()
 
 
 def move_stream(session: Session, v: Values) -> Result:
-    generation, topic_id, _ = session.get("stream", v["t"])
-    session.put("stream", (v["t"],), (generation, topic_id, v["n"]))
+    generation, topic_id, _, began = session.get("stream", v["t"])
+    session.put("stream", (v["t"],), (generation, topic_id, v["n"], began))
     return Result()
 
 
 def reseed_stream(session: Session, v: Values) -> Result:
     if known := session.get("stream", v["t"]):
-        session.put("stream", (v["t"],), (known[0] + 1, v["i"], v["n"]))
+        session.put("stream", (v["t"],), (known[0] + 1, v["i"], v["n"], v["n"]))
     return Result()
 
 
@@ -193,28 +193,21 @@ def nothing(_: Session, __: Values) -> Result:
 def prepare(session: Session, v: Values) -> Result:
     for place in zip(v["topics"], v["parts"], strict=True):
         if session.get("position", *place) is None:
-            session.put("position", place, (0, 0))
+            session.put("position", place, (0, 0, 0))
     return Result()
 
 
 def places(session: Session, _: Values) -> Result:
     found = session.rows("position").items()
-    return Result("topic part next generation", [(topic, part, following, g) for (topic, part), (g, following) in found])
+    return Result("topic part next generation", [(topic, part, following, g) for (topic, part), (g, following, _) in found])
 
 
 def enter_generation(session: Session, v: Values) -> Result:
-    older = [place for place, (g, _) in session.rows("position").items() if place[0] == v["topic"] and g < v["generation"]]
+    older = [place for place, (g, *_) in session.rows("position").items() if place[0] == v["topic"] and g < v["generation"]]
     for place in older:
-        session.put("position", place, (v["generation"], 0))
+        began = dict(enumerate(v["began"])).get(place[1], 0)
+        session.put("position", place, (v["generation"], began, began))
     return Result(count=len(older))
-
-
-def begin_at(session: Session, v: Values) -> Result:
-    place = v["topic"], v["part"]
-    generation, following = session.get("position", *place)
-    following = v["low"] if following == 0 and generation > 1 else following
-    session.put("position", place, (generation, following))
-    return Result("next generation", [(following, generation)])
 
 
 def learn(session: Session, v: Values) -> Result:
@@ -225,7 +218,7 @@ def learn(session: Session, v: Values) -> Result:
 def reached(session: Session, _: Values) -> Result:
     said = session.rows("statement").items()
     found = []
-    for (topic, part), (generation, place) in session.rows("position").items():
+    for (topic, part), (generation, place, _) in session.rows("position").items():
         owner = topic.partition(".")[0]
         moments = [t for (o, g, t), following in said if (o, g) == (owner, generation) and following[part] <= place]
         found.append((part, owner, max(moments, default=None)))
@@ -238,10 +231,10 @@ def prune(session: Session, _: Values) -> Result:
 
     def is_reached(owner: str, generation: int, following: tuple[int, ...]) -> bool:
         here = [(part, place) for (topic, part), place in known.items() if topic == f"{owner}.case.v1"]
-        return all(place >= following[part] and g == generation for part, (g, place) in here)
+        return all(place >= following[part] and g == generation for part, (g, place, _) in here)
 
     for owner, generation, moment in said:
-        generations = [g for (topic, _), (g, _) in known.items() if topic == f"{owner}.case.v1"]
+        generations = [g for (topic, _), (g, *_) in known.items() if topic == f"{owner}.case.v1"]
         over = bool(generations) and generation < min(generations)
         whole = [t for (o, g, t), following in said.items() if (o, g) == (owner, generation) and is_reached(o, g, following)]
         if over or moment < max(whole, default=moment):
@@ -295,8 +288,7 @@ STATEMENTS: dict[str, Meaning] = {
     "SET transaction_timeout": nothing,
     "position (topic, part)": prepare,
     "SELECT topic, part, next, generation FROM": places,
-    "position SET generation = :generation, next = 0": enter_generation,
-    "CASE WHEN next = 0 AND generation > 1": begin_at,
+    "position SET generation = :generation, began": enter_generation,
     "INSERT INTO copy.statement": learn,
     "LEFT JOIN copy.statement": reached,
     "DELETE FROM copy.statement": prune,

@@ -210,11 +210,6 @@ class World:
         self.relays[owner] = relay, log
         return self.relays[owner]
 
-    def generation(self, owner: str) -> int:
-        """In which the owner sends; 0 where it has not begun."""
-        stream = self.databases[owner].table("stream").get((CASE_TOPICS[owner].name,))
-        return stream[0] if stream else 0
-
     def end_relay(self, owner: str) -> None:
         """Its session ends, and with it its claim; the next turn makes another."""
         self.relays.pop(owner, None)
@@ -279,12 +274,12 @@ class World:
             self.monitoring.held.clear()
 
     def rebuild(self) -> None:
-        """casebus.rebuild: the copies are emptied, places go to zero."""
+        """casebus.rebuild: the copies are emptied, places go to their generation's beginning."""
         for name in ("inbox", "parked", "fact", "watch", "quarantine"):
             self.monitoring.table(name).clear()
         places = self.monitoring.table("position")
-        for place, (generation, _) in places.items():
-            places[place] = generation, 0
+        for place, (generation, _, began) in places.items():
+            places[place] = generation, began, began
 
     # What is true
 

@@ -79,7 +79,7 @@ class Replay:
         with self.engine.begin() as connection:
             copies.prepare(connection)
             for topic in copies.topics:
-                enter_generation(connection, "copy", topic, self.logs.generation(topic))
+                enter_generation(connection, "copy", topic, self.logs.generation(topic), ())
         statements = self._statements(dice)
         for batch in self._batches(dice):
             copies.apply(self.engine, batch)

@@ -200,6 +200,7 @@ def make_template(server: str, name: str) -> None:
     with admin.begin() as connection:
         execute: Callable[[str], object] = connection.exec_driver_sql
         database.create_bus_tables(execute)
+        database.upgrade_bus_tables(execute, 3)
         execute(DDL)
         for schema in ("own", "copy"):
             execute(f"CREATE TABLE {schema}.notes (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)")

@@ -142,6 +142,40 @@ def test_a_topic_that_was_trimmed_is_refused_until_it_is_reseeded_and_then_begun
     assert lows == 4 * CASES  # the offsets went on: the first half is gone, and was never read
 
 
+def test_a_topic_that_is_trimmed_again_after_its_reseed_is_refused_again(sample: Sample) -> None:
+    """In a later generation a log may begin later than 0, but not later than its owner says that the generation began."""
+    noted(sample, 1, 2)
+    trim_topic(sample)
+    reseeded(sample)
+    publish(sample)
+    trim_topic(sample)
+    noted(sample, 1, 2)  # other cases, whose events are all there
+    consumer = consumer_of(sample)
+    with in_thread(consumer.run):
+        reason = until(lambda: consumer.stopped_because)
+        assert reason is not None
+        assert "records are lost" in reason
+        assert applied(sample) == 0
+        reseeded(sample)
+        publish(sample)
+        until(lambda: applied(sample) == 2 * CASES, seconds=60)
+
+
+def test_a_rebuild_after_a_reseed_reads_from_where_the_generation_began(sample: Sample) -> None:
+    noted(sample, 1, 2)
+    trim_topic(sample)
+    reseeded(sample)
+    publish(sample)
+    consumer = consumer_of(sample)
+    with in_thread(consumer.run):
+        until(lambda: applied(sample) == CASES)
+        rebuild(sample.engine)
+        until(lambda: sample.value("SELECT sum(next) FROM copy.position") == 4 * CASES)
+        assert consumer.stopped_because is None
+    assert applied(sample) == CASES
+    assert sample.value("SELECT sum(began) FROM copy.position") == 2 * CASES
+
+
 def test_a_hole_in_the_middle_of_the_log_stops_the_reader(sample: Sample) -> None:
     """A transaction of another producer leaves an offset without a record."""
     case = uuid4()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from casebus.contracts.casebus import Watermark
 from casebus.envelope import from_headers
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
-from casebus.inbox import begin_at, enter_generation, places
+from casebus.inbox import enter_generation, places
 from casebus.kafka import Log
 from casebus.relay import Relay, claim, reseed
 from casebus.watermark import learn, prune, reached
@@ -37,8 +37,8 @@ EMPTY = """
 COLUMNS = {
     "outbox": "SELECT id, subject, case_seq, recorded_at, published_at IS NOT NULL FROM own.outbox ORDER BY id",
     "head": "SELECT subject, seq, recorded_at FROM own.head ORDER BY 1",
-    "stream": "SELECT generation, next FROM own.stream",
-    "position": "SELECT part, generation, next FROM copy.position ORDER BY 1",
+    "stream": "SELECT generation, next, began FROM own.stream",
+    "position": "SELECT part, generation, next, began FROM copy.position ORDER BY 1",
     "inbox": "SELECT subject, seq FROM copy.inbox ORDER BY 1",
     "parked": "SELECT subject, seq FROM copy.parked ORDER BY 1, 2",
     "statement": "SELECT generation, recorded_before, next FROM copy.statement ORDER BY 1, 2",
@@ -49,7 +49,7 @@ ACTS = st.one_of(
     st.tuples(st.just("step"), st.integers(-90, 180)),
     st.tuples(st.just("state"), WRITERS, st.lists(st.sampled_from(CASES), min_size=1, max_size=3), st.sampled_from([None, -30, 60])),
     st.tuples(st.just("end"), WRITERS, st.booleans()),
-    st.tuples(st.sampled_from(["barrier", "drain", "drain", "relay_dies", "reseed", "read", "hear", "make_again"])),
+    st.tuples(st.sampled_from(["barrier", "drain", "drain", "relay_dies", "reseed", "read", "hear", "make_again", "trim"])),
 )
 
 
@@ -166,20 +166,22 @@ class Side:
     def make_again(self) -> None:
         self.kafka.make(self.sample.topic)
 
+    def trim(self) -> None:
+        for part, (_, end) in enumerate(self.kafka.bounds(self.sample.topic)):
+            self.kafka.trim(self.sample.topic, part, end)
+
     def read(self) -> None:
         """A batch of each partition, as far as the log has it."""
         for part in range(broker.PARTITIONS):
             with self.engine.begin() as connection:
-                place, generation = places(connection, "copy")[self.sample.topic, part]
-                if place == 0 and generation > 1:
-                    place, _ = begin_at(connection, "copy", self.sample.topic, part, self.kafka.bounds(self.sample.topic)[part][0])
+                place, _ = places(connection, "copy")[self.sample.topic, part]
             try:
                 self.track.apply(self.engine, self.kafka.read(self.sample.topic, part, place, 3))
             except OutOfReach:
                 continue
             except BeginAgain as again:
                 with self.engine.begin() as connection:
-                    enter_generation(connection, "copy", again.topic, again.generation)
+                    enter_generation(connection, "copy", again.topic, again.generation, again.began)
 
     def hear(self, *said: Watermark) -> None:
         with self.engine.begin() as connection:
@@ -211,7 +213,7 @@ def in_the_model(of: database.Database) -> dict[str, list[tuple[Any, ...]]]:
     return {
         "outbox": sorted((id, row.subject, row.case_seq, row.recorded_at, sent) for (id,), (row, sent) in of.table("outbox").items()),
         "head": sorted((subject, *head) for (_, subject), head in of.table("head").items()),
-        "stream": [(generation, tuple(following)) for generation, _, following in of.table("stream").values()],
+        "stream": [(generation, tuple(next), tuple(began)) for generation, _, next, began in of.table("stream").values()],
         "position": sorted((part, *place) for (_, part), place in of.table("position").items()),
         "inbox": sorted((subject, seq) for (_, subject), seq in of.table("inbox").items()),
         "parked": sorted((subject, seq) for _, subject, seq in of.table("parked")),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casebus.envelope import Envelope, InvalidEnvelope, Origin, RawHeaders, Role, must_be_sendable, to_headers
+from casebus.envelope import Envelope, InvalidEnvelope, Origin, RawHeaders, Role, began, must_be_sendable, to_headers
 from casebus.envelope import from_headers as one_by_one
 from casebus.heading import read_heading
 
@@ -121,6 +121,9 @@ def test_a_time_of_another_zone_travels_in_utc() -> None:
         ("ce_caseseq", b" 1"),
         ("ce_caseseq", b"9" * 5000),
         ("ce_generation", b""),
+        ("ce_began", b""),
+        ("ce_began", b"4,,0"),
+        ("ce_began", b"4,-1"),
         ("ce_leadepoch", "٣".encode()),
         ("ce_time", b"yesterday"),
         ("ce_time", b"2021-06-01T08:00:00"),
@@ -183,6 +186,12 @@ def test_headers_of_others_pass_even_twice() -> None:
 @pytest.mark.parametrize("trace", [b"rubbish", b"00-" + b"0" * 32 + b"-00f067aa0ba902b7-01", TRACE.upper().encode()])
 def test_a_broken_trace_does_not_cost_the_event(trace: bytes) -> None:
     assert from_headers(changed("traceparent", trace), topic=TOPIC, key=KEY) == replace(FULL, traceparent=None)
+
+
+def test_the_beginning_of_its_generation_travels_beside_the_envelope() -> None:
+    headers = changed("ce_began", b"4,0,17")
+    assert from_headers(headers, topic=TOPIC, key=KEY) == FULL
+    assert (began(headers), began(to_headers(FULL))) == ((4, 0, 17), ())
 
 
 @pytest.mark.parametrize(

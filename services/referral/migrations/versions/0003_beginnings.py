@@ -1,0 +1,12 @@
+"""The beginning of a generation is what its owner says, not where the log begins."""
+
+from alembic import op
+
+from casebus.database import upgrade_bus_tables
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    upgrade_bus_tables(op.execute, 3)
