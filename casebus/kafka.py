@@ -83,9 +83,9 @@ class Log:
             }
         )
 
-    def topic_id(self, topic: str) -> str:
+    def topic_id(self, topic: str, seconds: float = ASK_SECONDS) -> str:
         """The identity of the topic: another one under the same name has another. KafkaException where there is none."""
-        found = self._admin.describe_topics(TopicCollection([topic]), request_timeout=ASK_SECONDS)[topic].result()
+        found = self._admin.describe_topics(TopicCollection([topic]), request_timeout=seconds)[topic].result()
         return str(found.topic_id)
 
     def ends(self, topic: str) -> list[int]:

@@ -20,7 +20,7 @@ from casebus.contracts.casebus import Watermark
 from casebus.envelope import Envelope, from_headers
 from casebus.errors import InvalidEvent, LogBroken
 from casebus.inbox import GREATEST
-from casebus.kafka import Log, Receipt, Record, SendFailed
+from casebus.kafka import SEND_SECONDS, Log, Receipt, Record, SendFailed
 from casebus.topics import Topic
 
 BATCH = 1000
@@ -138,6 +138,8 @@ class Relay:
             rows = outbox.unpublished(self._connection, top, BATCH)
             self._connection.commit()
             if rows:
+                if not sent:
+                    self._look()
                 self._publish(rows)
             sent += len(rows)
             if len(rows) < BATCH:
@@ -145,11 +147,18 @@ class Relay:
         self._state(xmin)
         return sent
 
+    def _look(self) -> None:
+        """Raises LogBroken where a topic was made again: what it held is gone, and what is sent now would pass for the beginning of it."""
+        for stream in self._streams.values():
+            if self._log.topic_id(stream.topic, SEND_SECONDS) != stream.topic_id:
+                raise LogBroken(f"{stream.topic} was made again: run `continuum reseed`")
+
     def _state(self, xmin: int) -> None:
         moment = None
         while self._barriers and self._barriers[0][1] <= xmin:
             moment = self._barriers.popleft()[0]
         if moment is not None:
+            self._look()
             stream = self._streams[self._case_topic]
             statement = Watermark(
                 owner=self._owner, generation=stream.generation, recorded_before=moment, next=stream.next, began=stream.began

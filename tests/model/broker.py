@@ -127,7 +127,7 @@ class Log:
         self.meanwhile: Callable[[str], None] = lambda _: None
         self.silent: Silent | None = None
 
-    def topic_id(self, topic: str) -> str:
+    def topic_id(self, topic: str, _: float = 0) -> str:
         return str(self._broker.topics[topic].identity)
 
     def bounds(self, topic: str) -> list[tuple[int, int]]:

@@ -141,6 +141,29 @@ def test_a_relay_refuses_a_topic_that_is_another_one_under_its_name(sample: Samp
         assert "reseed" in until(lambda: loop.stopped_because or "")
 
 
+def test_a_relay_with_nothing_to_send_notices_that_its_topic_was_made_again(sample: Sample) -> None:
+    sample.note(uuid4(), 1)
+    loop = relay_loop(sample)
+    with in_thread(loop.run):
+        until(lambda: statements(sample))
+        delete_topic(sample)
+        make_topics(sample)
+        assert "reseed" in until(lambda: loop.stopped_because or "")
+
+
+def test_a_relay_sends_nothing_into_a_topic_that_was_made_again(sample: Sample) -> None:
+    """In the old generation it would pass for the beginning of the log, and old statements for true of it."""
+    sample.note(uuid4(), 1)
+    with relaying(sample) as relay:
+        relay.drain()
+        delete_topic(sample)
+        make_topics(sample)
+        sample.note(uuid4(), 1)
+        with pytest.raises(LogBroken, match="made again"):
+            relay.drain()
+    assert log_of(sample) == []
+
+
 def test_a_log_of_another_database_begins_a_new_generation(sample: Sample) -> None:
     """What the other database stated must not count for this one: its clock may have been ahead of ours."""
     sample.note(uuid4(), 1)

@@ -1,0 +1,21 @@
+"""Histories that the machine of this folder once found, told to it again."""
+
+from tests.model.machine import CASES, Machine
+from tests.model.memory import in_memory
+
+
+def test_a_topic_made_again_gets_nothing_of_the_old_generation() -> None:
+    """Rebuilt copies begin at 0: two records that a relay sent into the new topic reached what a statement of the old one had named."""
+    with in_memory():
+        machine = Machine()
+        machine.read_all()
+        machine.state(case=CASES[0], owner="monitoring", what=0, stays_open=False)
+        machine.step(owner=None, by=1)
+        machine.relay_all()
+        machine.read_astray(owner="intake", case=CASES[0], by=-5)
+        machine.rebuild()
+        machine.make_again(owner="monitoring")
+        machine.disorder(owner="monitoring", case=CASES[2])
+        machine.read_all()
+        machine.holds()
+        machine.teardown()
