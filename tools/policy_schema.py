@@ -18,7 +18,8 @@ def schema() -> dict[str, Any]:
     """A file needs only its name and what differs, the one for everywhere all sections. What only reading can know is not in it."""
     made = FORM.json_schema()
     del made["properties"]["based_on"]
-    made["properties"]["duties"]["additionalProperties"]["anyOf"].append({"const": False, "description": "off: not watched"})
+    for by_rule in ("duties", "counts"):
+        made["properties"][by_rule]["additionalProperties"]["anyOf"].append({"const": False, "description": "off: not watched"})
     sections = [name for name in made.pop("required") if name not in OWN]
     everywhere = {"properties": {"region": {"const": "*"}}, "not": {"required": ["agency"]}}
     return {

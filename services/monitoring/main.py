@@ -26,8 +26,8 @@ from services.monitoring.storage import Work
 
 
 def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: float = 30.0) -> Blueprint:
-    """Monitoring reads every case topic, its own among them. Raises BadPolicy where a rule has no times."""
-    policies.must_time(rule.name for rule in RULES if rule.timed)
+    """Monitoring reads every case topic, its own among them. Raises BadPolicy where a policy says nothing of a rule."""
+    policies.must_cover(RULES)
     owners = tuple(topic.owner for topic in case_topics(read_topics()))
 
     def work(connection: Connection, codec: Codec) -> Work:

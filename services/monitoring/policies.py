@@ -1,7 +1,7 @@
 """Reads the policy files. A file that isn't right is refused with its name, the line, the field and the fix, before anything runs.
 
 A file is for a region, or for an agency in it. It holds what differs: a section that it leaves out is its region's, else that of "*".
-`duties` and `ladders` are taken rule by rule, every other section as a whole.
+`duties`, `counts` and `ladders` are taken rule by rule, every other section as a whole.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from casebus.settings import MissingSetting
 from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.rule import Rule
 from services.monitoring.policy_text import Document, Unreadable, read
 
 FORM = TypeAdapter(Policy)
 EVERYWHERE = "*"
 OWN = ("policy", "version", "region", "agency")
 """What a policy never takes from another."""
-BY_RULE = ("duties", "ladders")
+BY_RULE = ("duties", "counts", "ladders")
 Scope = tuple[str, str]
 
 
@@ -43,11 +44,14 @@ class Policies:
     def all(self) -> list[Policy]:
         return [*self.by_region.values(), *self.by_agency.values()]
 
-    def must_time(self, duties: Iterable[str]) -> None:
-        """Raises BadPolicy where a policy lacks the times of one of these duties."""
+    def must_cover(self, rules: Iterable[Rule]) -> None:
+        """Raises BadPolicy where a policy says nothing of what one of these rules needs, or something of a rule that there isn't."""
+        known = {rule.name: rule for rule in rules}
         for policy in self.all():
-            if missing := sorted(set(duties) - policy.duties.keys()):
-                raise BadPolicy(f"the policy of region {policy.region}: duties: write the times of {missing[0]}, or `{missing[0]}: off`")
+            where = f"the policy of region {policy.region}"
+            for rule in known.values():
+                if rule.needs and rule.name not in getattr(policy, rule.needs):
+                    raise BadPolicy(f"{where}: {rule.needs}: write {rule.name}, or `{rule.name}: off`")
 
 
 def read_policies(folder: Path) -> Policies:

@@ -25,19 +25,25 @@ from services.monitoring.policies import Policies
 from tests.bench.figure import Figure, share
 from tests.bench.ground import Ground, Store
 from tests.bench.history import AGENCIES, BEGIN, envelopes, opened, received
+from tests.policies import watching
 
 HOURS = 2
 POLICY: Policy = TypeAdapter(Policy).validate_python(
-    {
-        "policy": "bench",
-        "version": "1",
-        "region": "*",
-        "calendar": {"zone": "UTC", "country": "GB", "subdivision": "ENG"},
-        "follow_up": {"intervals": ["14d"], "grace": "0h"},
-        "duties": {"REFERRAL_UNANSWERED": {"within": f"{HOURS}h", "grace": "0h"}, "STALLED_CASE": {"within": "300d", "grace": "0h"}},
-        "progress": ["planning.PlanAgreed"],
-        "ladder": {"WORKER": "20d", "SUPERVISOR": "30d"},
-    }
+    watching(
+        {
+            "policy": "bench",
+            "version": "1",
+            "region": "*",
+            "calendar": {"zone": "UTC", "country": "GB", "subdivision": "ENG"},
+            "follow_up": {"intervals": ["14d"], "grace": "0h"},
+            "duties": {"REFERRAL_UNANSWERED": {"within": f"{HOURS}h", "grace": "0h"}, "STALLED_CASE": {"within": "300d", "grace": "0h"}},
+            "progress": ["planning.PlanAgreed"],
+            "ladder": {"WORKER": "20d", "SUPERVISOR": "30d"},
+        },
+        "MISSED_FOLLOW_UP",
+        "REFERRAL_UNANSWERED",
+        "STALLED_CASE",
+    )
 )
 TEMPLATE = UUID("8e55b0a8-9072-4635-ae6b-7bde7d539d83")
 OUTAGE = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -1,18 +1,24 @@
 """Which alerts there must be, by the committed rows of all outboxes alone: an oracle that shares no code with monitoring's rules.
 
-It knows the stories of driver.py: live events of CRITICAL cases that stay open, under deploy/policies/default.yaml, which allows no grace.
+It knows the stories of driver.py: live events of cases that are CRITICAL from their triage on and stay open, under
+deploy/policies/default.yaml, which allows no grace. Nobody is refused in them, and no step has a day.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from tests.oracle.clocks import LONDON, moment, working_days_later
+
+CONTACT = timedelta(days=1)
+AGREEMENT = timedelta(days=5)
 ANSWER = timedelta(hours=4)
 PROGRESS = timedelta(days=2)
 STEPS_FORWARD = ("planning.PlanAgreed", "planning.StepDone", "referral.ReferralAccepted", "referral.ReferralCompleted")
+SEEN = ("REACHED", "REFUSED", "UNSAFE")
 ANSWERS = ("referral.ReferralAccepted", "referral.ReferralDeclined")
 
 
@@ -40,7 +46,28 @@ def breaches(events: Sequence[Stated]) -> set[Due]:
     by_case: dict[UUID, list[Stated]] = defaultdict(list)
     for event in sorted(events, key=lambda e: e.at):
         by_case[event.case].append(event)
-    return {due for told in by_case.values() for due in (*_follow_ups(told), *_offers(told), *_standstills(told))}
+    return {due for told in by_case.values() for due in (*_beginnings(told), *_follow_ups(told), *_offers(told), *_standstills(told))}
+
+
+def _beginnings(told: list[Stated]) -> Iterator[Due]:
+    """What a new case is owed: triage, which makes it critical; then the first contact from its receipt, and a plan from its opening."""
+    seen = [e.at for e in told if e.type == "monitoring.ContactRecorded" and e.says["result"] in SEEN]
+    triaged = [e.at for e in told if e.type == "intake.CaseTriaged"]
+    agreed = [e.at for e in told if e.type == "planning.PlanAgreed"]
+    for event in told:
+        match event.type:
+            case "intake.CaseReceived":
+                day = working_days_later(event.at.astimezone(LONDON).date(), 1)
+                yield from _unless(triaged, Due(rule="INTAKE_OVERDUE", subject=event.case, at=moment(day + timedelta(days=1), time(0))))
+                if triaged:
+                    yield from _unless(seen, Due(rule="FIRST_CONTACT_OVERDUE", subject=event.case, at=event.at + CONTACT))
+            case "intake.CaseOpened":
+                yield from _unless(agreed, Due(rule="PLAN_OVERDUE", subject=event.case, at=event.at + AGREEMENT))
+
+
+def _unless(done: list[datetime], due: Due) -> Iterator[Due]:
+    if not any(at <= due.at for at in done):
+        yield due
 
 
 def _follow_ups(told: list[Stated]) -> Iterator[Due]:

@@ -4,11 +4,12 @@ It is decided when the watermark is greater than its moment: its deadline, or, w
 It is breached iff no stop took effect by the deadline and was recorded by the moment. One recorded later, effective in time, clears it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.monitoring.domain.course import Course, Pause, Retime
 from services.monitoring.domain.fact import Fact
 
 
@@ -31,9 +32,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clock:
-    """`round` is the id of the event that started it: the same duty started again is another clock. `ends` cancel it, `retimes` move it.
+    """`round` is the id of the event that started it: the same duty started again is another clock.
 
-    `agency` is responsible; None says that it is whoever leads the case at the moment of the decision.
+    `ends` cancel it, `retimes` set it anew, `pauses` move it by as long as they last. `agency` is responsible; None says that it is whoever
+    leads the case at the moment of the decision.
     """
 
     subject: UUID
@@ -43,7 +45,8 @@ class Clock:
     agency: str | None = None
     stops: tuple[Fact, ...] = ()
     ends: tuple[Fact, ...] = ()
-    retimes: tuple[tuple[Fact, datetime, datetime], ...] = ()
+    retimes: tuple[Retime, ...] = ()
+    pauses: tuple[Pause, ...] = ()
 
     @property
     def round(self) -> UUID:
@@ -55,7 +58,7 @@ class Verdict:
     """What is known of a clock below a watermark. What was said stays said as the watermark rises.
 
     `moment` is when it is decided, None where that isn't known yet. `history`: what ended the breach was known by then, so nobody is told.
-    `look` is the moment after which to look again.
+    `look` is the moment after which to look again. `moved_by`: the facts that changed when it was due.
     """
 
     state: State
@@ -66,37 +69,39 @@ class Verdict:
     ending: Ending | None = None
     evidence: Fact | None = None
     look: datetime | None = None
+    moved_by: tuple[Fact, ...] = field(default=(), compare=False)
 
 
 def judge(clock: Clock, watermark: datetime, decidable_from: datetime | None) -> Verdict:
     """Decide the clock from the facts it holds, all of which were recorded below the watermark."""
-    due, deadline = _retimed(clock)
     answered = sorted((*clock.stops, *clock.ends), key=lambda fact: fact.order)
+    course = Course.of(clock.start, clock.due, clock.deadline).through(clock.retimes, clock.pauses, answered, decidable_from)
+    due, deadline, moved = course.due, course.deadline, course.moved_by
     in_time = [fact for fact in answered if fact.effective <= deadline]
     if decidable_from is None:
-        return Verdict(state=State.RUNNING, due=due, deadline=deadline)
+        return Verdict(state=State.RUNNING, due=due, deadline=deadline, moved_by=moved)
     moment = max(deadline, decidable_from)
     if in_time and in_time[0].recorded_at <= moment:
-        return Verdict(state=State.MET if in_time[0] in clock.stops else State.CANCELLED, due=due, deadline=deadline, moment=moment)
+        state = State.MET if in_time[0] in clock.stops else State.CANCELLED
+        return Verdict(state=state, due=due, deadline=deadline, moment=moment, moved_by=moved)
     if watermark <= moment:
-        return Verdict(state=State.RUNNING, due=due, deadline=deadline, moment=moment, look=moment)
-    return _breached(clock, due, deadline, moment, answered)
+        return Verdict(state=State.RUNNING, due=due, deadline=deadline, moment=moment, look=moment, moved_by=moved)
+    return _breached(clock, course, moment, answered)
 
 
-def _breached(clock: Clock, due: datetime, deadline: datetime, moment: datetime, answered: list[Fact]) -> Verdict:
+def _breached(clock: Clock, course: Course, moment: datetime, answered: list[Fact]) -> Verdict:
     """Whatever is recorded first ends the breach; it is history where that was known by the moment of the decision."""
-    if not answered:
-        return Verdict(state=State.BREACHED, due=due, deadline=deadline, moment=moment)
     known = [fact for fact in answered if fact.recorded_at <= moment]
-    evidence = min(known, key=lambda fact: (fact.effective, fact.order)) if known else answered[0]
+    evidence = min(known, key=lambda fact: (fact.effective, fact.order)) if known else next(iter(answered), None)
     return Verdict(
         state=State.BREACHED,
-        due=due,
-        deadline=deadline,
+        due=course.due,
+        deadline=course.deadline,
         moment=moment,
         history=bool(known),
-        ending=_ending(clock, evidence, deadline),
+        ending=_ending(clock, evidence, course.deadline) if evidence else None,
         evidence=evidence,
+        moved_by=course.moved_by,
     )
 
 
@@ -104,14 +109,3 @@ def _ending(clock: Clock, evidence: Fact, deadline: datetime) -> Ending:
     if evidence in clock.ends:
         return Ending.ENDED
     return Ending.CLEARED if evidence.effective <= deadline else Ending.MADE_UP
-
-
-def _retimed(clock: Clock) -> tuple[datetime, datetime]:
-    """A re-time counts only if it was recorded by the deadline that it changes, and before anything answered in time."""
-    due, deadline = clock.due, clock.deadline
-    for fact, new_due, new_deadline in sorted(clock.retimes, key=lambda retime: retime[0].order):
-        answered = any(each.order < fact.order and each.effective <= deadline for each in (*clock.stops, *clock.ends))
-        if answered or fact.recorded_at > deadline:
-            break
-        due, deadline = new_due, new_deadline
-    return due, deadline

@@ -47,7 +47,7 @@ def decide(history: History, watermark: datetime, policy: Policy, rules: Iterabl
     decided: list[Decision] = []
     looks: list[datetime] = []
     ladder = _Ladder(history, watermark, policy)
-    for rule in rules:
+    for rule in (each for each in rules if each.is_watched(policy)):
         for clock in rule.clocks(history, policy):
             verdict = judge(clock, watermark, history.decidable_from(clock.start))
             if verdict.look is not None:
@@ -74,8 +74,8 @@ def _of_breach(history: History, rule: Rule, clock: Clock, verdict: Verdict) -> 
         subject_id=clock.subject,
         due_at=verdict.due,
         agency=agency,
-        rung=RUNGS[0],
-        target_agency=agency,
+        rung=rule.rung,
+        target_agency=history.region if rule.rung is Rung.COORDINATOR else agency,
     )
     yield Decision(id=one, event=raised, because=clock.start, agency=agency)
     if verdict.evidence is not None:
@@ -114,7 +114,7 @@ class _Ladder:
         held = [fact for fact, event in self._history.of(AlertAcknowledged) if event.alert_id == one]
         closed = min((fact.recorded_at for fact, ended in self._closings() if ended == one), default=None)
         since = raised
-        for rung, above in pairwise(RUNGS):
+        for rung, above in pairwise(RUNGS[RUNGS.index(alert.rung) :]):
             moment = self._leaves(rung, since, held)
             if moment is None or (closed is not None and closed <= moment):
                 return

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
 from casebus.contracts import intake, planning
@@ -14,6 +14,7 @@ from casebus.event import Event
 from services.monitoring.domain.importing import Import, told_of_import
 
 E = TypeVar("E", bound=Event)
+URGENCY = {priority: rank for rank, priority in enumerate((Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL))}
 
 
 def effective(envelope: Envelope) -> datetime:
@@ -45,6 +46,10 @@ class Fact:
         """Where it lies in what happened: by when it took effect."""
         return self.effective, self.order
 
+    def follows(self, start: "Fact") -> bool:
+        """Whether it took effect later than that one, or was told later."""
+        return self.order > start.order or self.place > start.place
+
 
 @dataclass(frozen=True)
 class History:
@@ -59,9 +64,16 @@ class History:
 
     def of(self, *kinds: type[E]) -> Iterator[tuple[Fact, E]]:
         """The facts of these kinds, in order, each with its event."""
+        found = [fact for kind in kinds for fact in self._by_kind.get(kind, ())]
+        for fact in found if len(kinds) == 1 else sorted(found, key=lambda one: one.order):
+            yield fact, cast(E, fact.event)
+
+    @cached_property
+    def _by_kind(self) -> dict[type[Event], list[Fact]]:
+        found: dict[type[Event], list[Fact]] = {}
         for fact in self.facts:
-            if isinstance(fact.event, kinds):
-                yield fact, fact.event
+            found.setdefault(type(fact.event), []).append(fact)
+        return found
 
     @cached_property
     def region(self) -> str:
@@ -79,12 +91,20 @@ class History:
 
     def closures_after(self, start: Fact) -> tuple[Fact, ...]:
         """The closures that end what this fact began: those that took effect later, or were told later."""
-        return tuple(fact for fact in self._closures if fact.order > start.order or fact.place > start.place)
+        return tuple(fact for fact in self._closures if fact.follows(start))
 
     def priority_at(self, fact: Fact) -> Priority:
         """The priority as it was known when the fact was recorded; MEDIUM before triage."""
         told = [priority for known, priority in self._triages if known.order <= fact.order]
         return told[-1] if told else Priority.MEDIUM
+
+    def rebases_after(self, start: Fact) -> Iterator[tuple[Fact, Priority]]:
+        """What changes the times of clocks that run (domain.md, Clock): the first triage, and each later rise of the priority."""
+        current = self.priority_at(start)
+        for number, (fact, priority) in enumerate(self._triages):
+            if fact.order > start.order and priority is not current and (number == 0 or URGENCY[priority] > URGENCY[current]):
+                current = priority
+                yield fact, priority
 
     @cached_property
     def _closures(self) -> list[Fact]:

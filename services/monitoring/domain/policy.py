@@ -119,10 +119,11 @@ class Running(StrEnum):
 
 @checked(frozen=True, kw_only=True, config=STRICT)
 class Policy:
-    """One version of one region's or agency's policy. `duties`: by alert rule; one that is `off` isn't watched. `progress`: the events
-    that count as progress (domain.md, "Stalled"). `ladder`: how long each rung has before the alert climbs to the next; `ladders`: where
-    that differs by rule. `between_agencies`: how much longer than by the asker's calendar a clock may run by the responder's.
-    `running`: see Running. `based_on`: the stamps of the policies whose sections it takes; not written in a file.
+    """One version of one region's or agency's policy. `duties`: by alert rule; one that is `off` isn't watched. `counts`: by alert rule,
+    at how many it tells, or `off`. `progress`: the events that count as progress (domain.md, "Stalled"). `ladder`: how long each rung has
+    before the alert climbs to the next; `ladders`: where that differs by rule. `between_agencies`: how much longer than by the asker's
+    calendar a clock may run by the responder's. `running`: see Running. `based_on`: the stamps of the policies whose sections it takes; not
+    written in a file.
     """
 
     policy: Word
@@ -132,6 +133,7 @@ class Policy:
     calendar: Calendar
     follow_up: FollowUps
     duties: dict[str, Annotated[Within | None, BeforeValidator(_off)]]
+    counts: dict[str, Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_off)]] = Field(default_factory=dict)
     progress: Annotated[frozenset[str], AfterValidator(_known)]
     ladder: Ladder
     ladders: dict[str, Ladder] = Field(default_factory=dict)

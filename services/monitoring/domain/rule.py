@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
+from casebus.contracts.monitoring import Rung
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Verdict
+from services.monitoring.domain.conditions import Conditions, TimesOf, by_policy, clocks_of
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 
@@ -23,13 +27,44 @@ def _nothing(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
     yield from ()
 
 
+class Needs(StrEnum):
+    """What a policy has to say for a rule to be watched."""
+
+    TIME = "duties"
+    COUNT = "counts"
+    NOTHING = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
     """`name` is what its alerts say, in UPPER_CASE. `clocks` gives every clock that a history started; `states` what a breach says
-    beside its alert, also where it is history. `timed`: its times are the policy's `duties` of its name.
+    beside its alert, also where it is history. `needs`: under which key of the policy its name must stand. `rung`: who is told first.
     """
 
     name: str
     clocks: Callable[[History, Policy], Iterator[Clock]]
     states: Callable[[Clock, Verdict], Iterator[Saying]] = _nothing
-    timed: bool = True
+    needs: Needs = Needs.TIME
+    rung: Rung = Rung.WORKER
+
+    def is_watched(self, policy: Policy) -> bool:
+        """Whether this policy watches it: one that doesn't says so by `off`, or doesn't know it yet."""
+        if self.needs is Needs.COUNT:
+            return policy.counts.get(self.name) is not None
+        return policy.watches(self.name) if self.needs is Needs.TIME else self.name not in policy.duties
+
+
+def duty(
+    name: str,
+    conditions: Conditions,
+    *,
+    times: TimesOf | None = None,
+    agency: Callable[[Any], str] | None = None,
+    states: Callable[[Clock, Verdict], Iterator[Saying]] = _nothing,
+    needs: Needs = Needs.TIME,
+    rung: Rung = Rung.WORKER,
+) -> Rule:
+    """A rule whose clocks follow from conditions. `times`: without it, the policy's time of the duty, from its start. `agency`: of the
+    start's event, who answers for it; without it, the lead."""
+    clocks = clocks_of(conditions, times or by_policy(name), agency)
+    return Rule(name=name, clocks=clocks, states=states, needs=needs, rung=rung)

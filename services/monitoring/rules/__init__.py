@@ -1,7 +1,26 @@
 """The alert rules, one a file. A new rule is a new file, its name here, and its times in the policy files."""
 
+from services.monitoring.rules.first_contact_overdue import FIRST_CONTACT_OVERDUE
+from services.monitoring.rules.handover_pending import HANDOVER_PENDING
+from services.monitoring.rules.intake_overdue import INTAKE_OVERDUE
 from services.monitoring.rules.missed_follow_up import MISSED_FOLLOW_UP
+from services.monitoring.rules.no_provider_left import NO_PROVIDER_LEFT
+from services.monitoring.rules.ping_pong import PING_PONG
+from services.monitoring.rules.plan_overdue import PLAN_OVERDUE
 from services.monitoring.rules.referral_unanswered import REFERRAL_UNANSWERED
 from services.monitoring.rules.stalled_case import STALLED_CASE
+from services.monitoring.rules.step_overdue import STEP_OVERDUE
 
-RULES = (MISSED_FOLLOW_UP, REFERRAL_UNANSWERED, STALLED_CASE)
+RULES = (
+    INTAKE_OVERDUE,
+    FIRST_CONTACT_OVERDUE,
+    STALLED_CASE,
+    PING_PONG,
+    MISSED_FOLLOW_UP,
+    STEP_OVERDUE,
+    REFERRAL_UNANSWERED,
+    NO_PROVIDER_LEFT,
+    PLAN_OVERDUE,
+    HANDOVER_PENDING,
+)
+"""In the order of domain.md."""

@@ -1,7 +1,9 @@
 """MISSED_FOLLOW_UP (S50): a scheduled follow-up was not done by its due time and grace."""
 
 from collections.abc import Iterator
+from typing import Any
 
+from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import (
     ContactRecorded,
     FollowUpCancelled,
@@ -11,31 +13,24 @@ from casebus.contracts.monitoring import (
     FollowUpScheduled,
 )
 from services.monitoring.domain.clock import Clock, Ending, Verdict
-from services.monitoring.domain.fact import History
+from services.monitoring.domain.conditions import CASE_ENDS, Conditions, Times, on
+from services.monitoring.domain.fact import Fact
 from services.monitoring.domain.policy import Policy
-from services.monitoring.domain.rule import Rule, Saying
+from services.monitoring.domain.rule import Needs, Saying, duty
+
+CONDITIONS = Conditions(
+    start=(on(FollowUpScheduled),),
+    stop=(on(ContactRecorded),),
+    cancel=(on(FollowUpCancelled), *CASE_ENDS),
+    reset=(on(FollowUpRescheduled),),
+    about="follow_up_id",
+)
 
 
-def clocks(history: History, policy: Policy) -> Iterator[Clock]:
-    """Started by FollowUpScheduled; stopped by the contact that answers it; ended by its cancellation or the case's closure."""
-    for start, scheduled in history.of(FollowUpScheduled):
-        priority, one = history.priority_at(start), scheduled.follow_up_id
-        yield Clock(
-            subject=one,
-            start=start,
-            due=scheduled.due_at,
-            deadline=policy.follow_up_deadline(scheduled.due_at, priority),
-            stops=tuple(fact for fact, contact in history.of(ContactRecorded) if contact.follow_up_id == one),
-            ends=(
-                *(fact for fact, cancelled in history.of(FollowUpCancelled) if cancelled.follow_up_id == one),
-                *history.closures_after(start),
-            ),
-            retimes=tuple(
-                (fact, moved.due_at, policy.follow_up_deadline(moved.due_at, priority))
-                for fact, moved in history.of(FollowUpRescheduled)
-                if moved.follow_up_id == one
-            ),
-        )
+def times(_: Any, fact: Fact, policy: Policy, priority: Priority) -> Times:
+    """As it was scheduled, or moved."""
+    assert isinstance(fact.event, FollowUpScheduled | FollowUpRescheduled)  # what starts and resets it
+    return fact.event.due_at, policy.follow_up_deadline(fact.event.due_at, priority)
 
 
 def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
@@ -48,4 +43,4 @@ def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
         yield Saying(event=made_up, because=evidence, at=evidence.effective)
 
 
-MISSED_FOLLOW_UP = Rule(name="MISSED_FOLLOW_UP", clocks=clocks, states=states, timed=False)
+MISSED_FOLLOW_UP = duty("MISSED_FOLLOW_UP", CONDITIONS, times=times, states=states, needs=Needs.NOTHING)

@@ -7,6 +7,7 @@ from casebus.contracts.monitoring import ContactRecorded, ContactResult
 from casebus.contracts.planning import CaseClosed, CaseReopened
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock
+from services.monitoring.domain.conditions import by_policy, retimes
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Rule
@@ -28,6 +29,7 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
             deadline=deadline,
             stops=tuple(fact for fact in progress if fact.place > start.place),
             ends=history.closures_after(start),
+            retimes=tuple(retimes(history, policy, start, by_policy(NAME))),
         )
 
 

@@ -11,6 +11,7 @@ from services.monitoring.domain.policy import Policy
 from services.monitoring.main import blueprint
 from services.monitoring.policies import Policies
 from services.monitoring.settings import Settings
+from tests.policies import watching
 
 OFFER, FOLLOW_UP, STALL = timedelta(seconds=5), timedelta(seconds=6), timedelta(seconds=7)
 """How long an offer may wait, until the first follow-up, and how long a case may stand still."""
@@ -25,19 +26,24 @@ class Seconds(Calendar):
 
 
 POLICY: Policy = TypeAdapter(Policy).validate_python(
-    {
-        "policy": "seconds",
-        "version": "1",
-        "region": "*",
-        "calendar": Seconds(zone="UTC", country="GB", subdivision="ENG"),
-        "follow_up": {"intervals": [f"{FOLLOW_UP.seconds}h"], "grace": "0h"},
-        "duties": {
-            "REFERRAL_UNANSWERED": {"within": f"{OFFER.seconds}h", "grace": "0h"},
-            "STALLED_CASE": {"within": f"{STALL.seconds}h", "grace": "0h"},
+    watching(
+        {
+            "policy": "seconds",
+            "version": "1",
+            "region": "*",
+            "calendar": Seconds(zone="UTC", country="GB", subdivision="ENG"),
+            "follow_up": {"intervals": [f"{FOLLOW_UP.seconds}h"], "grace": "0h"},
+            "duties": {
+                "REFERRAL_UNANSWERED": {"within": f"{OFFER.seconds}h", "grace": "0h"},
+                "STALLED_CASE": {"within": f"{STALL.seconds}h", "grace": "0h"},
+            },
+            "progress": sorted(PROGRESS),
+            "ladder": {"WORKER": "9999h", "SUPERVISOR": "9999h"},
         },
-        "progress": sorted(PROGRESS),
-        "ladder": {"WORKER": "9999h", "SUPERVISOR": "9999h"},
-    }
+        "MISSED_FOLLOW_UP",
+        "REFERRAL_UNANSWERED",
+        "STALLED_CASE",
+    )
 )
 POLICIES = Policies({"*": POLICY})
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 from pydantic import TypeAdapter
@@ -17,6 +18,7 @@ from services.monitoring.domain.decision import Decision, decide
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.rules import RULES
+from tests import policies
 
 CASE = UUID("8e55b0a8-9072-5635-ae6b-7bde7d539d83")
 IMPORT = UUID(int=77)
@@ -24,7 +26,7 @@ LEAD, PARTNER, REGION = "city-hospital", "north-shelter", "north"
 MONDAY = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """A Monday noon in winter, when London's time is UTC."""
 
-WRITTEN = {
+WRITTEN: dict[str, Any] = {
     "policy": "test",
     "version": "1",
     "region": "*",
@@ -34,7 +36,24 @@ WRITTEN = {
     "progress": ["planning.PlanAgreed", "planning.StepDone", "referral.ReferralAccepted", "monitoring.ContactRecorded"],
     "ladder": {"WORKER": "2d", "SUPERVISOR": "3d"},
 }
-POLICY: Policy = TypeAdapter(Policy).validate_python(WRITTEN)
+POLICY: Policy = TypeAdapter(Policy).validate_python(policies.watching(WRITTEN, "MISSED_FOLLOW_UP", "REFERRAL_UNANSWERED", "STALLED_CASE"))
+DUTIES = {
+    "INTAKE_OVERDUE": {"within": {"CRITICAL": "1h", "HIGH": "4h", "MEDIUM": "1d", "LOW": "3d"}, "grace": "0h"},
+    "FIRST_CONTACT_OVERDUE": {"within": {"CRITICAL": "1d", "HIGH": "2d", "MEDIUM": "5d", "LOW": "14d"}, "grace": "0h"},
+    "PLAN_OVERDUE": {"within": {"CRITICAL": "5d", "HIGH": "14d", "MEDIUM": "30d", "LOW": "45d"}, "grace": "0h"},
+    "STEP_OVERDUE": {"within": "0h", "grace": "1d"},
+    "HANDOVER_PENDING": {"within": "3d", "grace": "1d"},
+}
+"""The times of the rules that `POLICY` doesn't watch."""
+
+
+def watching(*rules: str) -> Policy:
+    """A policy that watches these rules alone; without any, all there are."""
+    everything = WRITTEN | {"duties": WRITTEN["duties"] | DUTIES, "counts": {"PING_PONG": 3}}
+    return TypeAdapter(Policy).validate_python(policies.watching(everything, *rules))
+
+
+EVERYTHING = watching()
 
 
 def day(number: float) -> datetime:
@@ -50,7 +69,8 @@ def some(name: object) -> UUID:
 class Story:
     """Facts are told in the order of their calls within each owner; recorded times are the teller's."""
 
-    def __init__(self, *, opened: bool = True, priority: Priority = Priority.MEDIUM) -> None:
+    def __init__(self, *, opened: bool = True, priority: Priority = Priority.MEDIUM, policy: Policy = POLICY) -> None:
+        self.policy = policy
         self.facts: list[Fact] = []
         self._told: Counter[str] = Counter()
         if opened:
@@ -145,11 +165,11 @@ class Story:
     def hand_over(self, at: datetime, *, to: str = PARTNER) -> Fact:
         return self.tell(intake.LeadHandedOver(case_id=CASE, from_agency=LEAD, to_agency=to, lead_epoch=2), at)
 
-    def decisions(self, watermark: datetime, policy: Policy = POLICY) -> list[Decision]:
-        return decide(History.below(CASE, self.facts, watermark), watermark, policy, RULES)[0]
+    def decisions(self, watermark: datetime) -> list[Decision]:
+        return decide(History.below(CASE, self.facts, watermark), watermark, self.policy, RULES)[0]
 
-    def look(self, watermark: datetime, policy: Policy = POLICY) -> datetime | None:
-        return decide(History.below(CASE, self.facts, watermark), watermark, policy, RULES)[1]
+    def look(self, watermark: datetime) -> datetime | None:
+        return decide(History.below(CASE, self.facts, watermark), watermark, self.policy, RULES)[1]
 
     def said(self, watermark: datetime, *, about: type[Event] | None = None) -> list[Event]:
         """The events that are decided, of one type if wanted."""

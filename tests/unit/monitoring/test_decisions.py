@@ -6,12 +6,13 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority
 from casebus.contracts.monitoring import CancelReason, FollowUpCancelled, FollowUpRescheduled
-from casebus.contracts.planning import PlanAgreed
-from casebus.contracts.referral import ReferralWithdrawn, WithdrawReason
+from casebus.contracts.planning import PlanAgreed, StepDone, StepKind, StepPlanned, StepResult
+from casebus.contracts.referral import DeclineReason, NoProviderLeft, ReferralDeclined, ReferralWithdrawn, WithdrawReason
 from casebus.event import Event
 from services.monitoring.domain.decision import Decision
-from tests.unit.monitoring.story import CASE, IMPORT, PARTNER, Story, day, some
+from tests.unit.monitoring.story import CASE, EVERYTHING, IMPORT, LEAD, PARTNER, Story, day, some
 
 Known = dict[object, tuple[Event, str, datetime | None, object]]
 
@@ -71,6 +72,31 @@ class Life:
     def agree(self) -> None:
         self.story.tell(PlanAgreed(case_id=CASE, plan_version=1, goals=1, steps=1), self.at)
 
+    def plan(self) -> None:
+        day_due = self.draw(st.sampled_from([None, 2, 9]))
+        due_on = None if day_due is None else day(self.now + day_due).date()
+        event = StepPlanned(case_id=CASE, step_id=some("step"), kind=StepKind.DIRECT, agency=LEAD, due_on=due_on)
+        self.story.tell(event, self.at)
+
+    def finish(self) -> None:
+        self.story.tell(StepDone(case_id=CASE, step_id=some("step"), result=StepResult.ACHIEVED), self.at, occurred=self.earlier())
+
+    def decline(self) -> None:
+        one = some(self.offered())
+        event = ReferralDeclined(case_id=CASE, referral_id=one, agency=PARTNER, reason=DeclineReason.NO_CAPACITY)
+        self.story.tell(event, self.at)
+
+    def run_out(self) -> None:
+        self.story.tell(NoProviderLeft(case_id=CASE, step_id=some("step"), service_type="shelter"), self.at)
+
+    def propose(self) -> None:
+        self.story.tell(LeadHandoverProposed(case_id=CASE, from_agency=LEAD, to_agency=PARTNER), self.at)
+
+    def triage(self) -> None:
+        self.story.tell(
+            CaseTriaged(case_id=CASE, priority=self.draw(st.sampled_from(Priority)), nature=Nature.HOUSING, crisis=False), self.at
+        )
+
     def turn(self) -> None:
         if self.closed:
             self.story.reopen(self.at)
@@ -79,7 +105,7 @@ class Life:
         self.closed = not self.closed
 
     def hand_over(self) -> None:
-        self.story.hand_over(self.at)
+        self.story.hand_over(self.at, to=self.draw(st.sampled_from([PARTNER, LEAD])))
 
 
 ACTS = (
@@ -91,6 +117,12 @@ ACTS = (
     Life.accept,
     Life.withdraw,
     Life.agree,
+    Life.plan,
+    Life.finish,
+    Life.decline,
+    Life.run_out,
+    Life.propose,
+    Life.triage,
     Life.turn,
     Life.hand_over,
 )
@@ -99,7 +131,7 @@ ACTS = (
 @st.composite
 def stories(draw: st.DrawFn) -> tuple[Story, datetime]:
     """A case in which anything happens, perhaps begun by an import; and the end of what is known of it."""
-    life = Life(draw, _imported(draw), 3) if draw(st.booleans()) else Life(draw, Story(), 0)
+    life = Life(draw, _imported(draw), 3) if draw(st.booleans()) else Life(draw, Story(policy=EVERYTHING), 0)
     for act in draw(st.lists(st.sampled_from(ACTS), max_size=14)):
         life.now += draw(st.sampled_from([0.5, 2, 5, 13, 40]))
         act(life)
@@ -108,7 +140,7 @@ def stories(draw: st.DrawFn) -> tuple[Story, datetime]:
 
 def _imported(draw: st.DrawFn) -> Story:
     """Received, opened and followed up long ago, imported on days 1 to 3."""
-    story = Story(opened=False)
+    story = Story(opened=False, policy=EVERYTHING)
     story.begin_import(day(1), "intake", "monitoring")
     story.receive(day(1.1))
     due = day(draw(st.integers(-90, 10)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from casebus.contracts.monitoring import CancelReason, FollowUpCancelled, FollowUpRescheduled
 from services.monitoring.domain.clock import Clock, Ending, State, Verdict, judge
+from services.monitoring.domain.course import Retime
 from services.monitoring.domain.fact import Fact
 from tests.unit.monitoring.story import CASE, IMPORT, MONDAY, Story, some
 
@@ -27,7 +28,7 @@ class Told(NamedTuple):
     deadline: datetime
     stops: list[Fact]
     ends: list[Fact]
-    retimes: list[tuple[Fact, datetime, datetime]]
+    retimes: list[Retime]
     complete: datetime | None
 
     def below(self, watermark: datetime, order: Random) -> Clock:
@@ -35,7 +36,7 @@ class Told(NamedTuple):
             found = [fact for fact in facts if fact.recorded_at < watermark]
             return tuple(order.sample(found, len(found)))
 
-        moved = [retime for retime in self.retimes if retime[0].recorded_at < watermark]
+        moved = [retime for retime in self.retimes if retime.fact.recorded_at < watermark]
         retimes = tuple(order.sample(moved, len(moved)))
         return Clock(
             subject=CASE,
@@ -73,7 +74,7 @@ def told(draw: st.DrawFn) -> Told:
             case _:
                 moved = at(draw(seconds))
                 event = FollowUpRescheduled(case_id=CASE, follow_up_id=some("one"), due_at=moved)
-                facts.retimes.append((story.tell(event, at(begun + second)), moved, moved))
+                facts.retimes.append(Retime(fact=story.tell(event, at(begun + second)), due=moved, deadline=moved))
     return facts
 
 
@@ -95,7 +96,7 @@ def test_what_was_said_stays_said_in_any_order_of_arrival(facts: Told, dice: Ran
 @given(told(), st.integers(0, 28), st.integers(1, 10))
 def test_without_a_new_fact_nothing_is_decided_before_the_moment_to_look_at(facts: Told, second: int, later: int) -> None:
     before, after = at(second), at(second + later)
-    moments = [fact.recorded_at for fact in (*facts.stops, *facts.ends, *(r[0] for r in facts.retimes))]
+    moments = [fact.recorded_at for fact in (*facts.stops, *facts.ends, *(r.fact for r in facts.retimes))]
     if any(before <= moment < after for moment in (*moments, *([facts.complete] if facts.complete else []))):
         return
     verdict = facts.judged(before, Random(0))
@@ -106,7 +107,7 @@ def test_without_a_new_fact_nothing_is_decided_before_the_moment_to_look_at(fact
 class TestOneClock:
     """Due at second 10, unless told otherwise."""
 
-    def clock(self, *stops: Fact, ends: tuple[Fact, ...] = (), retimes: tuple[tuple[Fact, datetime, datetime], ...] = ()) -> Clock:
+    def clock(self, *stops: Fact, ends: tuple[Fact, ...] = (), retimes: tuple[Retime, ...] = ()) -> Clock:
         start = Story(opened=False).follow_up("one", due=at(10), at=at(0))
         return Clock(subject=CASE, start=start, due=at(10), deadline=at(10), stops=stops, ends=ends, retimes=retimes)
 
@@ -144,14 +145,14 @@ class TestOneClock:
     def test_a_retime_counts_if_it_is_recorded_by_the_deadline_that_it_changes(self) -> None:
         moved = FollowUpRescheduled(case_id=CASE, follow_up_id=some("one"), due_at=at(20))
         in_time, late = Story(opened=False).tell(moved, at(10)), Story(opened=False).tell(moved, at(11))
-        assert judge(self.clock(retimes=((in_time, at(20), at(20)),)), at(12), at(0)).look == at(20)
-        assert judge(self.clock(retimes=((late, at(20), at(20)),)), at(12), at(0)).state is State.BREACHED
+        assert judge(self.clock(retimes=(Retime(fact=in_time, due=at(20), deadline=at(20)),)), at(12), at(0)).look == at(20)
+        assert judge(self.clock(retimes=(Retime(fact=late, due=at(20), deadline=at(20)),)), at(12), at(0)).state is State.BREACHED
 
     def test_what_was_met_cannot_be_moved_into_a_breach(self) -> None:
         story = Story(opened=False)
         stop = story.contact("one", at(8))
         moved = story.tell(FollowUpRescheduled(case_id=CASE, follow_up_id=some("one"), due_at=at(5)), at(9))
-        assert judge(self.clock(stop, retimes=((moved, at(5), at(5)),)), at(30), at(0)).state is State.MET
+        assert judge(self.clock(stop, retimes=(Retime(fact=moved, due=at(5), deadline=at(5)),)), at(30), at(0)).state is State.MET
 
     def test_what_is_told_first_ends_a_breach_for_good(self) -> None:
         story = Story(opened=False)

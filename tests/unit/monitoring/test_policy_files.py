@@ -7,6 +7,7 @@ import pytest
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import Rung
 from services.monitoring.policies import BadPolicy, Policies, read_policies
+from services.monitoring.rules import RULES
 from tests.unit.monitoring.story import day
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "policies"
@@ -140,8 +141,18 @@ def test_a_file_takes_what_it_leaves_out(tmp_path: Path) -> None:
 def test_a_duty_that_is_off_is_not_watched(tmp_path: Path) -> None:
     north = read(tmp_path, north=NORTH).of("north")
     assert (north.watches("UNASSIGNED"), north.watches("STALLED_CASE"), north.watches("NEVER_HEARD_OF")) == (False, True, False)
-    with pytest.raises(BadPolicy, match="NEVER_HEARD_OF"):
-        read_policies(DEPLOYED).must_time(["NEVER_HEARD_OF"])
+
+
+@pytest.mark.parametrize(("rule", "key"), [("PLAN_OVERDUE", "duties"), ("PING_PONG", "counts")])
+def test_of_every_rule_a_policy_says_what_it_needs_or_that_it_is_off(tmp_path: Path, rule: str, key: str) -> None:
+    read_policies(DEPLOYED).must_cover(RULES)
+    write(tmp_path, "default", GOOD.replace(f"  {rule}:", f"  {rule}_2:"))
+    with pytest.raises(BadPolicy, match=f"{key}: write {rule}, or `{rule}: off`"):
+        read_policies(tmp_path).must_cover(RULES)
+    write(tmp_path, "default", GOOD.replace("  PLAN_OVERDUE:", "  PLAN_OVERDUE: off\n  OTHER:").replace("PING_PONG: 3", "PING_PONG: off"))
+    policies = read_policies(tmp_path)
+    policies.must_cover(RULES)
+    assert {"PLAN_OVERDUE", "PING_PONG"}.isdisjoint(each.name for each in RULES if each.is_watched(policies.of("north")))
 
 
 def test_an_agency_is_written_as_everywhere_else(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""How the due time of a clock moves while it runs: set anew by one fact, moved by pauses as long as they last (domain.md, Clock)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from casebus.envelope import Origin
+from services.monitoring.domain.fact import Fact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retime:
+    """The fact sets due and deadline anew. `since`: only pauses from then on move them; None: those before it count too."""
+
+    fact: Fact
+    due: datetime
+    deadline: datetime
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """Time that doesn't count: from a fact until another one, at the latest until a moment that was set when it began."""
+
+    begun: Fact
+    until: datetime
+    resumed: Fact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where a clock's due time stands after some of the facts that move it.
+
+    `floor`: nobody is late before the fact that shortened the time was known.
+    """
+
+    set_due: datetime
+    set_deadline: datetime
+    since: datetime
+    floor: datetime
+    began: tuple[datetime, str, int]
+    spans: tuple[tuple[Fact, datetime], ...] = ()
+    """What began each pause, and when it ended or ends."""
+    moved_by: tuple[Fact, ...] = ()
+
+    @classmethod
+    def of(cls, start: Fact, due: datetime, deadline: datetime) -> "Course":
+        return cls(due, deadline, start.effective, min(deadline, start.effective), start.order)
+
+    @property
+    def due(self) -> datetime:
+        return self.set_due + self._paused
+
+    @property
+    def deadline(self) -> datetime:
+        return max(self.set_deadline + self._paused, self.floor)
+
+    @property
+    def _paused(self) -> timedelta:
+        """How long it stood still since it was last set: pauses that overlap count once."""
+        total, reached = timedelta(0), self.since
+        for begin, end in sorted((begun.effective, end) for begun, end in self.spans):
+            total += max(end - max(begin, reached), timedelta(0))
+            reached = max(reached, end)
+        return total
+
+    def through(
+        self, retimes: Iterable[Retime], pauses: Iterable[Pause], answered: Sequence[Fact], decidable_from: datetime | None
+    ) -> "Course":
+        """What moves it counts if it was recorded by the deadline that it changes, and before anything answered in time.
+
+        Of imported history: if it took effect by that deadline and was recorded by the moment of the decision.
+        """
+        course = self
+        changes: list[Retime | Pause] = [*retimes, *(half for pause in pauses for half in _halves(pause))]
+        for change in sorted(changes, key=lambda one: _told(one).order):
+            fact, deadline = _told(change), course.deadline
+            is_answered = any(each.order < fact.order and each.effective <= deadline for each in answered)
+            too_late = fact.effective > deadline or fact.recorded_at > max(deadline, decidable_from or deadline)
+            if fact.order > self.began and (is_answered or too_late):
+                break
+            course = course._after(change, fact)
+        return course
+
+    def _after(self, change: Retime | Pause, fact: Fact) -> "Course":
+        if isinstance(change, Retime):
+            moved = replace(self, set_due=change.due, set_deadline=change.deadline, since=change.since or self.since)
+        else:
+            end = change.until if change.resumed is None else min(change.until, change.resumed.effective)
+            others = tuple(each for each in self.spans if each[0] is not change.begun)
+            moved = replace(self, spans=(*others, (change.begun, end)))
+        if (moved.due, moved.deadline) == (self.due, self.deadline):
+            return moved
+        if moved.deadline < self.deadline:
+            known = fact.effective if fact.envelope.origin is Origin.IMPORT else fact.recorded_at
+            moved = replace(moved, floor=max(self.floor, known))
+        return replace(moved, moved_by=(*self.moved_by, fact))
+
+
+def _halves(pause: Pause) -> Iterable[Pause]:
+    """A pause counts from when it began, as if it lasted to its end; what resumes it shortens it."""
+    yield replace(pause, resumed=None)
+    if pause.resumed is not None:
+        yield pause
+
+
+def _told(change: Retime | Pause) -> Fact:
+    """The fact by which it is known."""
+    return change.fact if isinstance(change, Retime) else change.resumed or change.begun
