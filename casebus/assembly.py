@@ -30,6 +30,8 @@ from casebus.track import Handler, Track
 from casebus.work import Work
 
 S = TypeVar("S", bound=ServiceSettings)
+COPIED_AT_ONCE, DONE_AT_ONCE = 5000, 1000
+"""Records a transaction. Copies lock nothing that requests wait for: theirs may be long, and cost fewer rows a record."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +75,13 @@ class Blueprint:
         """Copies and reactions, each where there are any."""
         partitions = {topic.name: topic.partitions for topic in read_topics()}
         made = []
-        for schema, handlers in (("copy", self.copies), ("own", self.reactions)):
+        for schema, handlers, most in (("copy", self.copies, COPIED_AT_ONCE), ("own", self.reactions, DONE_AT_ONCE)):
             if handlers:
                 topics = {kind.TOPIC: partitions[kind.TOPIC] for kind in handlers}
                 work = self.work_on(codec, schema)
-                made.append(Track(service=self.name, schema=schema, topics=topics, handlers=handlers, make_work=work, codec=codec))
+                made.append(
+                    Track(service=self.name, schema=schema, topics=topics, handlers=handlers, make_work=work, codec=codec, most=most)
+                )
         return made
 
     def desk(self, engine: Engine, codec: Codec, wake: Callable[[], None] = lambda: None) -> Desk:
@@ -99,13 +103,13 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     engine = database.connect(settings.database_url)
     codec = Codec(schema_ids(settings.registry_url))
     relay = RelayLoop(engine, settings.kafka, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
-    consumers = [Consumer(engine, settings.kafka, track) for track in blueprint.tracks(codec)]
+    consumers = {track.name: Consumer(engine, settings.kafka, track) for track in blueprint.tracks(codec)}
     parts = Parts(engine=engine, codec=codec, cluster=settings.kafka, make_work=blueprint.work_on(codec), wake=relay.wake.set)
     offered: dict[str, Mapping[str, Job]] = {
         "api": {"forgetting": Forgetting(engine).run},
         "relay": {"relay": relay.run},
-        "consumer": {f"consumer-{index}": consumer.run for index, consumer in enumerate(consumers)},
-        **{name: {name: job} for name, job in blueprint.jobs(parts).items()},
+        "consumer": (reading := {name: consumer.run for name, consumer in consumers.items()}),
+        **{name: {name: job} for name, job in {**reading, **blueprint.jobs(parts)}.items()},
     }
     if only is not None and only not in offered:
         raise UnknownPart(f"{blueprint.name} has no part {only}: choose one of {', '.join(offered)}")
@@ -116,7 +120,7 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
         blueprint.title,
         blueprint.description,
         Verifier(settings.public_key, production=settings.production),
-        lambda: bus_faults(engine, relay, consumers) + faults,
+        lambda: bus_faults(engine, relay, [*consumers.values()]) + faults,
         [blueprint.reading(desk), command_routes(desk)] if "api" in chosen else [],
     )
     gauges = Gauges(
@@ -124,9 +128,7 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
         ends=Ends(settings.kafka),
         owner=blueprint.name,
         tracks=blueprint.tracks(codec),
-        stopped=lambda: (
-            {relay.name: bool(relay.stopped_because), "job": bool(faults)} | {each.name: bool(each.stopped_because) for each in consumers}
-        ),
+        stopped=lambda: {each.name: bool(each.stopped_because) for each in (relay, *consumers.values())} | {"job": bool(faults)},
         more=blueprint.gauges,
     )
     jobs = {name: job for group in chosen.values() for name, job in group.items()} | {"gauges": gauges.run}

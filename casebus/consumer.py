@@ -21,7 +21,6 @@ from casebus.inbox import enter_generation, places
 from casebus.kafka import Partition, Reader, Record, bounds, name_of, newest_generation
 from casebus.track import Parsed, Tally, Track
 
-BATCH = 1000
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 TRIES = 60
 """How often one record is tried before the track stops: about five minutes."""
@@ -147,13 +146,13 @@ class Consumer:
 
     def _turn(self, reader: Reader, stop: Signal) -> None:
         """Read the next batch, also while a full one before it is on its way; then apply it."""
-        batch = [self._track.parse(record) for record in reader.batch(BATCH, 0 if self._under_way else 0.2)]
+        batch = [self._track.parse(record) for record in reader.batch(self._track.most, 0 if self._under_way else 0.2)]
         if not self._arrived(reader, stop):
             return None  # the reader went back: what was read ahead comes again
         if not batch:
             return self._look(reader)
         self._under_way = _UnderWay(self._apply, batch)
-        if len(batch) == BATCH:
+        if len(batch) == self._track.most:
             return self._under_way.start()
         self._under_way.run()
         self._arrived(reader, stop)

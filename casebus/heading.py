@@ -21,10 +21,8 @@ _OPAQUE: Final = rb"[A-Za-z0-9._:/+=-]{1,128}"
 _USUAL: Final = {
     "content-type": re.escape(CONTENT_TYPE),
     "ce_specversion": re.escape(SPEC_VERSION),
-    "ce_source": rb"/continuum/[a-z]{1,32}",
     "ce_subject": _UUID,
     "ce_id": _UUID,
-    "ce_type": rb"[a-z]{1,32}\.[A-Z][A-Za-z0-9]{1,63}",
     "ce_dataversion": _POSITIVE,
     "ce_caseseq": _POSITIVE,
     "ce_generation": _COUNT,
@@ -48,22 +46,24 @@ _SOMETIMES: Final = {
     "ce_consent": _OPAQUE,
     "traceparent": rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}",
 }
+_ASKED: Final = ("ce_subject", "ce_type", "ce_caseseq", "ce_generation", "ce_time", "ce_recordedtime")
+"""What decides whether a record is applied."""
 
 
 class Heading:
     """Of a whole and right envelope. `envelope` itself is made when somebody asks for it: most records need none."""
 
-    __slots__ = ("_envelope", "_topic", "_values", "case_seq", "generation", "occurred_at", "recorded_at", "subject", "type")
+    __slots__ = ("_envelope", "_headers", "_topic", "case_seq", "generation", "occurred_at", "recorded_at", "subject", "type")
 
-    def __init__(self, topic: str, values: dict[str, bytes]) -> None:
-        """Raises ValueError for a day that no calendar has."""
-        self._topic, self._values = topic, values
+    def __init__(self, topic: str, headers: RawHeaders, found: re.Match[bytes]) -> None:
+        """`found` is what `_usual` found. Raises ValueError for a day that no calendar has."""
+        self._topic, self._headers = topic, headers
         self._envelope: Envelope | None = None
-        self.type = values["ce_type"].decode()
-        self.subject = _subject(values["ce_subject"])
-        self.case_seq, self.generation = int(values["ce_caseseq"]), int(values["ce_generation"])
-        self.occurred_at = datetime.fromisoformat(values["ce_time"].decode())
-        self.recorded_at = datetime.fromisoformat(values["ce_recordedtime"].decode())
+        subject, kind, seq, generation, occurred, recorded = found.group(*_ASKED)
+        self.subject, self.type = _subject(subject), kind.decode()
+        self.case_seq, self.generation = int(seq), int(generation)
+        self.occurred_at = datetime.fromisoformat(occurred.decode())
+        self.recorded_at = self.occurred_at if recorded == occurred else datetime.fromisoformat(recorded.decode())
 
     @classmethod
     def of(cls, envelope: Envelope) -> "Heading":
@@ -80,7 +80,7 @@ class Heading:
         return self._envelope
 
     def _read(self) -> Envelope:
-        said = {name: value.decode() for name, value in self._values.items()}
+        said = {name: value.decode() for name, value in self._headers if isinstance(value, bytes)}
         causation, imported, corrects = said.get("ce_causationid"), said.get("ce_importid"), said.get("ce_corrects")
         return Envelope(
             event_id=UUID(said["ce_id"]),
@@ -112,27 +112,29 @@ class Heading:
 
 def read_heading(headers: RawHeaders, *, topic: str, key: bytes | None) -> Heading:
     """The heading of a record of `topic` with that key. Raises InvalidEnvelope, as `from_headers` does."""
-    names, values = tuple([name for name, _ in headers]), [value for _, value in headers]
     try:
-        usual = _usual(names).fullmatch(b"\n".join(values))  # type: ignore[arg-type]  # a value that is not bytes is not usual
-        said: dict[str, bytes] = dict(zip(names, values, strict=True))  # type: ignore[arg-type]  # bytes all, then
-        owner = topic.partition(".")[0].encode()
-        if usual and said["ce_subject"] == key and said["ce_source"] == b"/continuum/" + owner and said["ce_type"].startswith(owner + b"."):
-            return Heading(topic, said)
+        names, values = zip(*headers, strict=True)
+        found = _usual(names, topic).fullmatch(b"\n".join(values))
+        if found is not None and found["ce_subject"] == key:
+            return Heading(topic, headers, found)
     except (TypeError, ValueError):
-        pass  # which header it is, and why, is found below
+        pass  # no headers, a value that is not bytes, a day that no calendar has: which, and why, is found below
     return Heading.of(from_headers(headers, topic=topic, key=key))
 
 
 @lru_cache(maxsize=256)
-def _usual(names: tuple[str, ...]) -> re.Pattern[bytes]:
+def _usual(names: tuple[str, ...], topic: str) -> re.Pattern[bytes]:
     """What the values of these headers look like, a line each. Where one of ours is missing, doubled or unknown, nothing does."""
-    known = _USUAL | _SOMETIMES
-    if len(set(names)) < len(names) or not _USUAL.keys() <= set(names) <= known.keys():
+    owner = re.escape(topic.partition(".")[0].encode())
+    own = {"ce_source": rb"/continuum/" + owner, "ce_type": owner + rb"\.[A-Z][A-Za-z0-9]{1,63}"}
+    known = _USUAL | _SOMETIMES | own
+    if len(set(names)) < len(names) or not (_USUAL | own).keys() <= set(names) <= known.keys():
         return re.compile(rb"(?!)")
-    return re.compile(rb"\n".join(b"(?:" + known[name] + b")" for name in names))
+    return re.compile(
+        rb"\n".join((b"(?P<%s>%s)" % (name.encode(), known[name]) if name in _ASKED else b"(?:%s)" % known[name]) for name in names)
+    )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def _subject(value: bytes) -> UUID:
     return UUID(value.decode())

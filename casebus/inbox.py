@@ -23,9 +23,9 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """The greatest number and time that our tables and Python can both keep; a record that names more is rubbish."""
 
 
-def pack(headers: list[tuple[str, bytes]]) -> bytes:
-    """Record headers as bytes that PostgreSQL keeps whatever is in them."""
-    return orjson.dumps([[name, value.decode("latin-1")] for name, value in headers])
+def pack(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
+    """Record headers as bytes that PostgreSQL keeps whatever is in them; one without a value is kept as an empty one."""
+    return orjson.dumps([[name, value.decode("latin-1") if value else ""] for name, value in headers])
 
 
 def unpack(packed: bytes) -> list[tuple[str, bytes]]:
@@ -36,9 +36,9 @@ _WAITS = "SELECT EXISTS (SELECT FROM {schema}.parked), EXISTS (SELECT FROM {sche
 """Most of the time nothing does, and then nothing need be searched for."""
 
 
-def _order(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    """By topic, case and number; ids compare as numbers, which is a lot faster than as ids."""
-    return key[0], key[1].int, *key[2:]
+def _order(key: Key) -> tuple[str, int]:
+    """By topic and case; ids compare as numbers, which is a lot faster than as ids."""
+    return key[0], key[1].int
 
 
 @dataclass(slots=True)
@@ -111,27 +111,55 @@ def enter_generation(connection: Connection, schema: str, topic: str, generation
 
 
 @dataclass(slots=True)
+class Line:
+    """The events of one case in one topic: how far they are applied, and what is parked or was given up behind that."""
+
+    last: int = 0
+    parked: dict[int, Record] = field(default_factory=dict)
+    given_up: set[int] = field(default_factory=set)
+    """What a person has discarded: it counts in the sequence, and is not applied."""
+    moved: bool = False
+    new: dict[int, Record] = field(default_factory=dict)
+    taken: set[int] = field(default_factory=set)
+
+    def is_next(self, seq: int) -> bool:
+        return seq == self.last + 1
+
+    def is_old(self, seq: int) -> bool:
+        return seq <= self.last
+
+    def applied(self, seq: int) -> Record | None:
+        """Move to `seq`; the parked event that follows it, if there is one, is taken out and is now next."""
+        self.last, self.moved = seq, True
+        if not self.parked:
+            return None
+        following = self.parked.pop(seq + 1, None)
+        if following is not None and self.new.pop(seq + 1, None) is None:
+            self.taken.add(seq + 1)
+        return following
+
+    def park(self, seq: int, record: Record) -> None:
+        if seq not in self.parked:
+            self.parked[seq] = record
+            self.new[seq] = record
+
+
+@dataclass(slots=True)
 class Seen:
-    """The last case_seq applied, and what is parked, of a batch's cases."""
+    """The lines of a batch's cases, loaded before it and saved after it."""
 
     connection: Connection
     schema: str
-    last: dict[Key, int] = field(default_factory=dict)
-    parked: dict[Key, dict[int, Record]] = field(default_factory=dict)
-    given_up: set[tuple[str, UUID, int]] = field(default_factory=set)
-    """What a person has discarded: it counts in its case's sequence, and is not applied."""
-    _moved: set[Key] = field(default_factory=set)
-    _new: dict[tuple[str, UUID, int], Record] = field(default_factory=dict)
-    _taken: set[tuple[str, UUID, int]] = field(default_factory=set)
+    lines: dict[Key, Line]
 
     @classmethod
     def load(cls, connection: Connection, schema: str, keys: Iterable[Key]) -> "Seen":
         wanted = sorted(set(keys), key=_order)
         values = {"topics": [t for t, _ in wanted], "subjects": [s for _, s in wanted]}
         among = "(topic, subject) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[])))"
-        seen = cls(connection, schema)
+        seen = cls(connection, schema, {key: Line() for key in wanted})
         for topic, subject, seq in connection.execute(text(f"SELECT topic, subject, seq FROM {schema}.inbox WHERE {among}"), values).all():
-            seen.last[topic, subject] = seq
+            seen.lines[topic, subject].last = seq
         if any(connection.execute(text(_WAITS.format(schema=schema))).one()):
             seen._load_waiting(among, values)
         return seen
@@ -143,39 +171,16 @@ class Seen:
         )
         for topic, subject, seq, part, offset, value, headers in rows:
             fields = unpack(headers)
-            record = Record(topic, part, offset, dict(fields).get("ce_subject"), value, fields)
-            self.parked.setdefault((topic, subject), {})[seq] = record
+            self.lines[topic, subject].parked[seq] = Record(topic, part, offset, dict(fields).get("ce_subject"), value, fields)
         rows = self.connection.execute(
             text(f"SELECT topic, subject, seq FROM {self.schema}.quarantine WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {among}"),
             values,
         )
-        self.given_up = {(topic, subject, seq) for topic, subject, seq in rows}
-
-    def is_next(self, key: Key, seq: int) -> bool:
-        return seq == self.last.get(key, 0) + 1
-
-    def is_given_up(self, key: Key, seq: int) -> bool:
-        return (*key, seq) in self.given_up
-
-    def is_old(self, key: Key, seq: int) -> bool:
-        return seq <= self.last.get(key, 0)
-
-    def applied(self, key: Key, seq: int) -> Record | None:
-        """Move to `seq`; the parked event that follows it, if there is one, is taken out and is now next."""
-        self.last[key] = seq
-        self._moved.add(key)
-        following = self.parked.get(key, {}).pop(seq + 1, None)
-        if following is not None and self._new.pop((*key, seq + 1), None) is None:
-            self._taken.add((*key, seq + 1))
-        return following
-
-    def park(self, key: Key, seq: int, record: Record) -> None:
-        if seq not in self.parked.setdefault(key, {}):
-            self.parked[key][seq] = record
-            self._new[*key, seq] = record
+        for topic, subject, seq in rows:
+            self.lines[topic, subject].given_up.add(seq)
 
     def save(self) -> None:
-        moved, new, taken = sorted(self._moved, key=_order), sorted(self._new, key=_order), sorted(self._taken, key=_order)
+        moved = [(key, line.last) for key, line in self.lines.items() if line.moved]
         if moved:
             self.connection.execute(
                 text(
@@ -183,10 +188,14 @@ class Seen:
                     " unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[]), CAST(:seqs AS int[]))"
                     " ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq"
                 ),
-                {"topics": [t for t, _ in moved], "subjects": [s for _, s in moved], "seqs": [self.last[key] for key in moved]},
+                {"topics": [t for (t, _), _ in moved], "subjects": [s for (_, s), _ in moved], "seqs": [last for _, last in moved]},
             )
-        for topic, subject, seq in new:
-            record = self._new[topic, subject, seq]
+        for (topic, subject), line in self.lines.items():
+            if line.new or line.taken:
+                self._save_waiting(topic, subject, line)
+
+    def _save_waiting(self, topic: str, subject: UUID, line: Line) -> None:
+        for seq, record in sorted(line.new.items()):
             self.connection.execute(
                 text(
                     f"INSERT INTO {self.schema}.parked (topic, subject, seq, part, log_offset, value, headers)"
@@ -195,7 +204,7 @@ class Seen:
                 {"topic": topic, "subject": subject, "seq": seq, "part": record.partition, "offset": record.offset}
                 | {"value": record.value, "headers": pack(record.headers)},
             )
-        for topic, subject, seq in taken:
+        for seq in sorted(line.taken):
             self.connection.execute(
                 text(f"DELETE FROM {self.schema}.parked WHERE topic = :topic AND subject = :subject AND seq = :seq"),
                 {"topic": topic, "subject": subject, "seq": seq},

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave it out
@@ -52,8 +52,7 @@ class Receipt:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record as it lies in the log."""
 
     topic: str
@@ -61,7 +60,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Log:
@@ -377,8 +376,8 @@ def _batch(consumer: Consumer, limit: int, seconds: float) -> list[Record]:
 def _record(message: Message) -> Record | None:
     error = message.error()
     if error is None:
-        place = str(message.topic()), int(message.partition() or 0), int(message.offset() or 0)
-        return Record(*place, message.key(), message.value(), _headers(message))
+        topic, part, offset = cast(tuple[str, int, int], (message.topic(), message.partition(), message.offset()))
+        return Record(topic, part, offset, message.key(), message.value(), _headers(message))
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         raise OutOfReach(str(message.topic()), int(message.partition() or 0))
     if error.fatal():
@@ -387,9 +386,8 @@ def _record(message: Message) -> Record | None:
     return None
 
 
-def _headers(message: Message) -> list[tuple[str, bytes]]:
+def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:
     try:
-        given = message.headers() or []
+        return cast(Sequence[tuple[str, bytes | None]], message.headers() or ())
     except (SystemError, UnicodeDecodeError):  # a name that is not UTF-8: the client gives none of them, so it is no envelope
-        return []
-    return [(name, value or b"") for name, value in cast(list[tuple[str, bytes | None]], given)]
+        return ()

@@ -49,44 +49,26 @@ class KeepsSharing(Protocol):
 def note_sharing(event: Any, work: KeepsSharing) -> None:
     """Every event of intake about who takes part changes the copy. One topic, so they come in order."""
     known = work.sharing.get(event.case_id) or Sharing(id=event.case_id)
-    work.sharing.put(replace(known, version=known.version + 1, **_told(known, event)))
+    work.sharing.put(replace(known, version=known.version + 1, **_TOLD[type(event)](known, event)))
 
 
-def _told(known: Sharing, event: Event) -> dict[str, Any]:
-    """The fields that the event changes."""
-    match event:
-        case intake.CaseReceived():
-            return {"region": event.region, "lead": event.agency, "lead_epoch": 1, "active": known.active | {event.agency}}
-        case intake.CaseImportBegun():
-            return {"importing": event.import_id}
-        case intake.AgencyInvited():
-            return {"asked": known.asked | {event.agency}}
-        case intake.AgencyJoined():
-            return {"active": known.active | {event.agency}, "asked": known.asked - {event.agency}}
-        case intake.AgencyDeclinedInvitation():
-            return {"asked": known.asked - {event.agency}}
-        case intake.AgencyLeft():
-            return {"active": known.active - {event.agency}}
-        case intake.LeadHandoverProposed():
-            return {"asked": known.asked | {event.to_agency}}
-        case intake.LeadHandoverRejected():
-            return {"asked": known.asked - {event.to_agency}}
-        case intake.LeadHandedOver():
-            active, asked = known.active | {event.to_agency}, known.asked - {event.to_agency}
-            return {"lead": event.to_agency, "lead_epoch": event.lead_epoch, "active": active, "asked": asked}
-        case _:
-            return {}
+def _handed_over(known: Sharing, event: intake.LeadHandedOver) -> dict[str, Any]:
+    active, asked = known.active | {event.to_agency}, known.asked - {event.to_agency}
+    return {"lead": event.to_agency, "lead_epoch": event.lead_epoch, "active": active, "asked": asked}
 
 
-_TELLS = (
-    intake.CaseImportBegun,
-    intake.CaseReceived,
-    intake.AgencyInvited,
-    intake.AgencyJoined,
-    intake.AgencyDeclinedInvitation,
-    intake.AgencyLeft,
-    intake.LeadHandoverProposed,
-    intake.LeadHandoverRejected,
-    intake.LeadHandedOver,
-)
-SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = dict.fromkeys(_TELLS, note_sharing)
+_TOLD: Mapping[type[Event], Callable[[Sharing, Any], dict[str, Any]]] = {
+    intake.CaseReceived: lambda known, event: (
+        {"region": event.region, "lead": event.agency, "lead_epoch": 1, "active": known.active | {event.agency}}
+    ),
+    intake.CaseImportBegun: lambda _, event: {"importing": event.import_id},
+    intake.AgencyInvited: lambda known, event: {"asked": known.asked | {event.agency}},
+    intake.AgencyJoined: lambda known, event: {"active": known.active | {event.agency}, "asked": known.asked - {event.agency}},
+    intake.AgencyDeclinedInvitation: lambda known, event: {"asked": known.asked - {event.agency}},
+    intake.AgencyLeft: lambda known, event: {"active": known.active - {event.agency}},
+    intake.LeadHandoverProposed: lambda known, event: {"asked": known.asked | {event.to_agency}},
+    intake.LeadHandoverRejected: lambda known, event: {"asked": known.asked - {event.to_agency}},
+    intake.LeadHandedOver: _handed_over,
+}
+"""The fields that each event changes."""
+SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = dict.fromkeys(_TOLD, note_sharing)

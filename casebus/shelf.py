@@ -16,8 +16,17 @@ from sqlalchemy import Connection, TextClause, text
 from casebus.aggregate import Aggregate
 
 A = TypeVar("A", bound=Aggregate)
-_AS_NUMBER = attrgetter("int")
+_AS_NUMBER, _ID_AS_NUMBER = attrgetter("int"), attrgetter("id.int")
 """Ids compare faster so."""
+
+
+class _Place(Generic[A]):
+    """What is held under one id: None where it was put and taken back."""
+
+    __slots__ = ("changed", "holds")
+
+    def __init__(self, holds: A | None) -> None:
+        self.holds, self.changed = holds, False
 
 
 class Shelf(Generic[A]):
@@ -30,9 +39,8 @@ class Shelf(Generic[A]):
         self._connection, self._table = connection, table
         self._lock = "FOR UPDATE" if lock else ""
         self._form: TypeAdapter[A] = _form(kind)
-        self._held: dict[UUID, A] = {}
-        self._changed: set[UUID] = set()
-        self._before: dict[UUID, A | None] = {}
+        self._places: dict[UUID, _Place[A]] = {}
+        self._marked: list[tuple[_Place[A], A | None]] = []
 
     def unlock(self) -> None:
         """Load without locking."""
@@ -44,43 +52,43 @@ class Shelf(Generic[A]):
             _statement(f"SELECT id, CAST(body AS text) FROM {self._table} WHERE {where} ORDER BY id {self._lock}"), values
         )
         for key, body in rows.all():
-            if key not in self._held:
-                self._held[key] = self._form.validate_json(body)
+            if self.get(key) is None:
+                self._places[key] = _Place(self._form.validate_json(body))
 
     def load_ids(self, ids: Iterable[UUID]) -> None:
         self.load("id = ANY(CAST(:ids AS uuid[]))", {"ids": sorted(set(ids), key=_AS_NUMBER)})
 
     def get(self, key: UUID) -> A | None:
-        return self._held.get(key)
+        place = self._places.get(key)
+        return None if place is None else place.holds
 
     def all(self) -> list[A]:
         """Everything that is held, in the order of the ids."""
-        return [self._held[key] for key in sorted(self._held, key=_AS_NUMBER)]
+        return sorted((place.holds for place in self._places.values() if place.holds is not None), key=_ID_AS_NUMBER)
 
     def put(self, aggregate: A) -> None:
-        self._before.setdefault(aggregate.id, self._held.get(aggregate.id))
-        self._held[aggregate.id] = aggregate
-        self._changed.add(aggregate.id)
+        key = aggregate.id
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = _Place(None)
+        self._marked.append((place, place.holds))
+        place.holds, place.changed = aggregate, True
 
     def mark(self) -> None:
         """What is put from here on can be taken back."""
-        self._before.clear()
+        self._marked.clear()
 
     def undo(self) -> None:
         """Take back what was put since the mark: the command was refused."""
-        for key, aggregate in self._before.items():
-            if aggregate is None:
-                del self._held[key]
-                self._changed.discard(key)
-            else:
-                self._held[key] = aggregate
-        self._before.clear()
+        while self._marked:
+            place, before = self._marked.pop()
+            place.holds = before
 
     def save(self) -> None:
         """Write what was put, as one statement, in key order."""
-        if not self._changed:
+        changed = sorted((place.holds for place in self._places.values() if place.changed and place.holds is not None), key=_ID_AS_NUMBER)
+        if not changed:
             return
-        changed = [self._held[key] for key in sorted(self._changed, key=_AS_NUMBER)]
         self._connection.execute(
             _statement(
                 f"INSERT INTO {self._table} (id, version, body) SELECT * FROM"
@@ -93,7 +101,8 @@ class Shelf(Generic[A]):
                 "bodies": [self._form.dump_json(a).decode() for a in changed],
             },
         )
-        self._changed.clear()
+        for place in self._places.values():
+            place.changed = False
 
 
 @lru_cache(maxsize=256)

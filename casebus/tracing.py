@@ -170,9 +170,9 @@ def some(of: Sequence[T]) -> Sequence[T]:
     return of[:: -(-len(of) // LINKS) or 1]
 
 
-def carried(headers: Iterable[tuple[str, bytes]]) -> str | None:
+def carried(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """The context in a record's headers, unchecked: what is none is linked to nothing."""
-    return next((value.decode("latin-1") for name, value in headers if name == "traceparent"), None)
+    return next((value.decode("latin-1") for name, value in headers if name == "traceparent" and value), None)
 
 
 def _below(parent: str | None) -> Context | None:

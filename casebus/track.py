@@ -7,7 +7,7 @@ A service has two. COPIES keep what it needs of others (schema `copy`, dropped a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -20,7 +20,6 @@ from casebus.event import Event
 from casebus.heading import Heading, read_heading
 from casebus.inbox import GREATEST, LATEST, Positions, Seen
 from casebus.kafka import Record
-from casebus.partition import partition_of
 from casebus.work import Received, Work
 
 W = TypeVar("W", bound=Work)
@@ -31,8 +30,7 @@ _ONE_AT_A_TIME = text("""
 Handler = Callable[[Any, Any], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A record that was read: its heading, its event (None where nobody here handles the type), or the reason why not."""
 
     record: Record
@@ -66,6 +64,8 @@ class Track:
     handlers: Mapping[type[Event], Handler]
     make_work: Callable[[Connection], Work]
     codec: Codec
+    most: int = 1000
+    """How many records a transaction may apply."""
 
     @cached_property
     def _handled(self) -> frozenset[str]:
@@ -73,7 +73,12 @@ class Track:
 
     @property
     def group(self) -> str:
-        return f"{self.service}.{'reactions' if self.schema == 'own' else 'copies'}"
+        return f"{self.service}.{self.name}"
+
+    @property
+    def name(self) -> str:
+        """The part of the service that runs it."""
+        return "reactions" if self.schema == "own" else "copies"
 
     def prepare(self, connection: Connection) -> None:
         """Give every partition a position row; those that exist keep theirs."""
@@ -92,9 +97,7 @@ class Track:
             heading = read_heading(record.headers, topic=record.topic, key=record.key)
         except InvalidEnvelope as error:
             return Parsed(record, fault=str(error))
-        if partition_of(record.key or b"", self.topics[record.topic]) != record.partition:
-            return Parsed(record, fault="it lies in another partition than its key's: a producer counts otherwise")
-        if max(heading.case_seq, heading.generation) > GREATEST or max(heading.occurred_at, heading.recorded_at) > LATEST:
+        if heading.case_seq > GREATEST or heading.generation > GREATEST or heading.occurred_at > LATEST or heading.recorded_at > LATEST:
             return Parsed(record, fault="its headers name a number or a time beyond all that we keep")
         event, fault = None, None
         if heading.type in self._handled:
@@ -148,20 +151,21 @@ class Track:
             heading, key = each.heading, each.key
             if heading is None or key is None:
                 return self._refuse(connection, each, each.fault or "no envelope", tally)
-            if seen.is_old(key, heading.case_seq):
+            line, seq = seen.lines[key], heading.case_seq
+            if line.is_old(seq):
                 tally.duplicates += 1
                 return None
-            if not seen.is_next(key, heading.case_seq):
-                seen.park(key, heading.case_seq, each.record)
+            if not line.is_next(seq):
+                line.park(seq, each.record)
                 tally.parked += 1
                 return None
-            if seen.is_given_up(key, heading.case_seq):
+            if seq in line.given_up:
                 tally.discarded += 1
             elif fault := each.fault or self._run(each, work):
                 return self._refuse(connection, each, fault, tally)
             else:
                 tally.applied += 1
-            following = seen.applied(key, heading.case_seq)
+            following = line.applied(seq)
             each = self.parse(following) if following else None
         return None
 

@@ -129,7 +129,7 @@ def show_quarantined(service: Service, number: Number, track: TrackName = "copie
         typer.echo(f"{name:<10}{value}")
     typer.echo(f"{'bytes':<10}{len(record.value or b'')}")
     for header, text in record.headers:
-        typer.echo(f"  {header}: {text.decode('latin-1')!r}")
+        typer.echo(f"  {header}: {(text or b'').decode('latin-1')!r}")
 
 
 def replay_quarantined(

@@ -95,8 +95,8 @@ def release(store: Store) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def replayed(store: Store, *, sessions: int = 1) -> float:
-    """Write what was noted into the tables as they are now, and return the seconds that it took."""
+def replayed(store: Store, *, sessions: int = 1, a_commit: int = 1) -> float:
+    """Write what was noted into the tables as they are now, so many of our transactions a commit; return the seconds that it took."""
     url = store.owner_url.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as connection:
         wrote = {}
@@ -108,10 +108,11 @@ def replayed(store: Store, *, sessions: int = 1) -> float:
         connection.execute(f"CREATE TABLE bench.batches AS SELECT row_number() OVER (ORDER BY b) AS n, b FROM ({every}) x".encode())
         connection.execute(
             (
-                "CREATE PROCEDURE bench.replay(my_part int, all_parts int) LANGUAGE plpgsql AS $p$ DECLARE one_batch bigint; BEGIN"
-                " FOR one_batch IN SELECT b FROM bench.batches WHERE n % all_parts = my_part ORDER BY n LOOP\n"
+                "CREATE PROCEDURE bench.replay(my_part int, all_parts int) LANGUAGE plpgsql AS $p$"
+                " DECLARE one_batch bigint; one_number bigint; BEGIN"
+                " FOR one_number, one_batch IN SELECT n, b FROM bench.batches WHERE n % all_parts = my_part ORDER BY n LOOP\n"
                 + "\n".join(wrote.values())
-                + "\nCOMMIT; END LOOP; END $p$"
+                + f"\nIF one_number % {a_commit} = 0 THEN COMMIT; END IF; END LOOP; END $p$"
             ).encode()
         )
         connection.execute("CHECKPOINT")

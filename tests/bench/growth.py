@@ -14,7 +14,7 @@ from tests.bench.figure import Figure
 from tests.bench.ground import Ground, Store
 from tests.bench.history import AGENCIES, OPEN_AT_ONCE, REGION, envelopes, interleaved, opened, publish
 from tests.bench.pipeline import Course, deciding, participation_copy
-from tests.bench.reading import read_all, track_of
+from tests.bench.reading import paced, workers
 
 SIZES = (10_000, 100_000, 1_000_000)
 ID = "md5('case ' || i)::uuid"
@@ -86,7 +86,8 @@ def _read(ground: Ground, course: Course, dice: Random, scripts: list[list[Event
     with ground.store("planning") as store:
         course.begin(ground, store)
         _fill(store, size, *rows)
-        return read_all(ground, store, track_of(course.blueprint, ground, course.schema), total).rate
+        with workers(ground, store, course.track(ground), 1):
+            return paced(store, course.schema, total).rate
 
 
 def _batches(ground: Ground, seed: int, size: int) -> Figure:

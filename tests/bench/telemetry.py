@@ -66,10 +66,10 @@ def telemetry(ground: Ground, seed: int, *, quick: bool) -> list[Figure]:
     ground.afresh()
     total = publish(ground.cluster, ground.codec, asked(dice, envelopes(dice, interleaved(dice, scripts))))
     course = participation_copy()
-    course.product(ground, total)  # warm
-    without = median(course.product(ground, total).spent.ours for _ in range(3))
+    course.here(ground, total)  # warm
+    without = median(course.here(ground, total).spent.ours for _ in range(3))
     with traced() as exporter:
-        course.product(ground, total)
+        course.here(ground, total)
     spans, links = exporter.spans, exporter.links
     of_spans = spans * seconds_a_span(dice, links // spans)
     note = f"{spans} spans with {links} links for {total} records: {of_spans * 1e3:.1f} ms of {without * 1e3:.0f} ms"

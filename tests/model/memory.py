@@ -17,7 +17,7 @@ from casebus import consumer, outbox, relay
 from casebus.cause import Cause
 from casebus.codec import Codec
 from casebus.event import Event
-from casebus.inbox import Partition, Positions, Seen
+from casebus.inbox import Line, Partition, Positions, Seen
 from casebus.track import Tally
 from casebus.work import Received
 from services.monitoring import clocks
@@ -42,23 +42,23 @@ def save_positions(self: Positions) -> None:
 
 
 def load_seen(connection: Connection, schema: str, keys: Iterable[tuple[str, UUID]]) -> Seen:
-    session, seen = _of(connection), Seen(connection, schema)
-    for key in set(keys):
-        if (last := session.get("inbox", *key)) is not None:
-            seen.last[key] = last
+    session = _of(connection)
+    seen = Seen(connection, schema, {key: Line(last=session.get("inbox", *key) or 0) for key in set(keys)})
     for (topic, subject, seq), record in session.rows("parked").items():
-        seen.parked.setdefault((topic, subject), {})[seq] = record
+        if (topic, subject) in seen.lines:
+            seen.lines[topic, subject].parked[seq] = record
     return seen
 
 
 def save_seen(self: Seen) -> None:
     session = _of(self.connection)
-    for key in self._moved:
-        session.put("inbox", key, self.last[key])
-    for place, record in self._new.items():
-        session.put("parked", place, record)
-    for place in self._taken:
-        session.put("parked", place, None)
+    for key, line in self.lines.items():
+        if line.moved:
+            session.put("inbox", key, line.last)
+        for seq, record in line.new.items():
+            session.put("parked", (*key, seq), record)
+        for seq in line.taken:
+            session.put("parked", (*key, seq), None)
 
 
 def facts_of(connection: Connection, _: Codec, cases: Collection[UUID]) -> dict[UUID, list[Fact]]:
@@ -66,8 +66,8 @@ def facts_of(connection: Connection, _: Codec, cases: Collection[UUID]) -> dict[
     return {case: [fact for (of, *_), fact in facts.items() if of == case] for case in cases}
 
 
-BATCH = 6
-"""Of a consumer, so that full ones come."""
+MOST = 6
+"""Records a batch, so that full ones come."""
 
 
 class Facts:
@@ -179,7 +179,6 @@ def in_memory() -> Iterator[None]:
         (consumer, "newest_generation", lambda worker, topic: worker.broker.generation(topic)),
         (consumer, "Reader", lambda worker, *rest: worker.reader(*rest)),
         (consumer, "monotonic", lambda: next(steps)),
-        (consumer, "BATCH", BATCH),
         (consumer, "_UnderWay", Later),
         (consumer, "log", MagicMock()),
         (clocks, "facts_of", facts_of),

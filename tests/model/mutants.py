@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -83,20 +82,20 @@ def _takes_the_end_for_caught_up() -> list[Change]:
 
 def _applies_what_comes_too_early() -> list[Change]:
     """An inbox that takes a gap for the next."""
-    return [(inbox.Seen, "is_next", lambda self, key, seq: seq > self.last.get(key, 0))]
+    return [(inbox.Line, "is_next", lambda self, seq: seq > self.last)]
 
 
 def _applies_again() -> list[Change]:
     return [
-        (inbox.Seen, "is_old", lambda self, key, seq: False),
-        (inbox.Seen, "is_next", lambda self, key, seq: seq <= self.last.get(key, 0) + 1),
+        (inbox.Line, "is_old", lambda self, seq: False),
+        (inbox.Line, "is_next", lambda self, seq: seq <= self.last + 1),
     ]
 
 
 def _forgets_what_is_parked() -> list[Change]:
-    def park(self: inbox.Seen, key: inbox.Key, seq: int, record: Record) -> None: ...
+    def park(self: inbox.Line, seq: int, record: Record) -> None: ...
 
-    return [(inbox.Seen, "park", park)]
+    return [(inbox.Line, "park", park)]
 
 
 def _stays_where_it_was_in_a_new_generation() -> list[Change]:
@@ -145,12 +144,11 @@ def _passes_over_places() -> list[Change]:
 
 def _drops_what_a_batch_refused() -> list[Change]:
     """`_settle` forgets to look for what follows what it applied."""
-    return [(inbox.Seen, "applied", _applied_alone)]
+    return [(inbox.Line, "applied", _applied_alone)]
 
 
-def _applied_alone(self: inbox.Seen, key: tuple[str, UUID], seq: int) -> None:
-    self.last[key] = seq
-    self._moved.add(key)
+def _applied_alone(self: inbox.Line, seq: int) -> None:
+    self.last, self.moved = seq, True
 
 
 _UNPUBLISHED, _SEND = outbox.unpublished, Relay._send

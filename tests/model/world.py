@@ -33,7 +33,7 @@ from services.monitoring.domain.policy import Policy
 from services.monitoring.policies import Policies
 from tests.model.broker import PARTITIONS, Broker, Frozen, Killed, Log, Sent, Silent
 from tests.model.database import Blocked, Database, Session, SessionLost
-from tests.model.memory import Facts
+from tests.model.memory import MOST, Facts
 from tests.unit.monitoring.story import LEAD, MONDAY, WRITTEN
 
 OWNERS = ("intake", "monitoring", "planning")
@@ -150,6 +150,7 @@ class World:
             handlers=dict.fromkeys(EVENTS.values(), _keep),
             make_work=lambda connection: cast(Work, Facts(connection)),
             codec=CODEC,
+            most=MOST,
         )
         policies = Policies({"*": POLICY})
         self.clocks = ClockWorker(engine=self.engine, codec=CODEC, policies=policies, wake=lambda: None, tick=0)

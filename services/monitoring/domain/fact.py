@@ -112,9 +112,7 @@ class History:
 
     @cached_property
     def _triages(self) -> list[tuple[Fact, Priority]]:
-        triaged = [(fact, event.priority) for fact, event in self.of(intake.CaseTriaged)]
-        changed = [(fact, event.priority) for fact, event in self.of(intake.PriorityChanged)]
-        return sorted((*triaged, *changed), key=lambda one: one[0].order)
+        return [(fact, event.priority) for fact, event in self.of(intake.CaseTriaged)]
 
     @cached_property
     def _completions(self) -> dict[UUID, datetime]:

@@ -51,7 +51,7 @@ class Logs:
         kept = {place: [record for record in records if case_of(record) in cases] for place, records in self.records.items()}
         before = {place: [record.offset for record in records] for place, records in kept.items()}
         return Logs(
-            {place: [replace(record, offset=number) for number, record in enumerate(records)] for place, records in kept.items()},
+            {place: [record._replace(offset=number) for number, record in enumerate(records)] for place, records in kept.items()},
             [
                 replace(said, next=tuple(bisect_left(before[f"{said.owner}.case.v1", part], end) for part, end in enumerate(said.next)))
                 for said in self.statements

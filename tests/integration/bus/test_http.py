@@ -308,8 +308,11 @@ def test_an_event_that_only_the_registry_can_explain_is_a_reason_to_come_again(i
 
 def test_each_part_runs_its_jobs_alone(intake: Office) -> None:
     """Beside the gauges, which every process has."""
-    jobs = {only: set(build(BLUEPRINT, intake.settings, only).jobs) - {"gauges"} for only in (None, "api", "relay", "consumer")}
-    parts: dict[str | None, set[str]] = {"api": {"forgetting"}, "relay": {"relay"}, "consumer": {"consumer-0"}}
+    jobs = {
+        only: set(build(BLUEPRINT, intake.settings, only).jobs) - {"gauges"} for only in (None, "api", "relay", "consumer", "reactions")
+    }
+    reads = {"reactions"}  # intake keeps no copies
+    parts: dict[str | None, set[str]] = {"api": {"forgetting"}, "relay": {"relay"}, "consumer": reads, "reactions": reads}
     assert jobs == {None: set().union(*parts.values()), **parts}
 
 

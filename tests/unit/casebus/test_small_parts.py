@@ -99,7 +99,7 @@ class NamedInBytes:
 
 def test_headers_that_the_client_cannot_read_are_none() -> None:
     record = _record(cast(Message, NamedInBytes()))
-    assert record == Record("intake.case.v1", 0, 0, b"key", b"key", [])
+    assert record == Record("intake.case.v1", 0, 0, b"key", b"key", ())
 
 
 def test_headers_are_kept_whatever_is_in_them() -> None:
