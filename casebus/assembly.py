@@ -104,12 +104,14 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     codec = Codec(schema_ids(settings.registry_url))
     relay = RelayLoop(engine, settings.kafka, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
     consumers = {track.name: Consumer(engine, settings.kafka, track) for track in blueprint.tracks(codec)}
+    reading = list(consumers.values())
     parts = Parts(engine=engine, codec=codec, cluster=settings.kafka, make_work=blueprint.work_on(codec), wake=relay.wake.set)
     offered: dict[str, Mapping[str, Job]] = {
         "api": {"forgetting": Forgetting(engine).run},
         "relay": {"relay": relay.run},
-        "consumer": (reading := {name: consumer.run for name, consumer in consumers.items()}),
-        **{name: {name: job} for name, job in {**reading, **blueprint.jobs(parts)}.items()},
+        "consumer": {track: consumer.run for track, consumer in consumers.items()},
+        **{track: {track: consumer.run} for track, consumer in consumers.items()},
+        **{name: {name: job} for name, job in blueprint.jobs(parts).items()},
     }
     if only is not None and only not in offered:
         raise UnknownPart(f"{blueprint.name} has no part {only}: choose one of {', '.join(offered)}")
@@ -120,7 +122,7 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
         blueprint.title,
         blueprint.description,
         Verifier(settings.public_key, production=settings.production),
-        lambda: bus_faults(engine, relay, [*consumers.values()]) + faults,
+        lambda: bus_faults(engine, relay, reading) + faults,
         [blueprint.reading(desk), command_routes(desk)] if "api" in chosen else [],
     )
     gauges = Gauges(
@@ -128,7 +130,7 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
         ends=Ends(settings.kafka),
         owner=blueprint.name,
         tracks=blueprint.tracks(codec),
-        stopped=lambda: {each.name: bool(each.stopped_because) for each in (relay, *consumers.values())} | {"job": bool(faults)},
+        stopped=lambda: {relay.name: bool(relay.stopped_because), "job": bool(faults)} | {c.name: bool(c.stopped_because) for c in reading},
         more=blueprint.gauges,
     )
     jobs = {name: job for group in chosen.values() for name, job in group.items()} | {"gauges": gauges.run}

@@ -67,6 +67,16 @@ class Priority(StrEnum):
     LOW = "LOW"
 
 
+class PriorityReason(StrEnum):
+    """Why the priority of a case changes. What a newer version may add reads as OTHER."""
+
+    RISK_ROSE = "RISK_ROSE"
+    CRISIS = "CRISIS"
+    RISK_FELL = "RISK_FELL"
+    REASSESSED = "REASSESSED"
+    OTHER = "OTHER"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgencyDeclinedInvitation(Event):
     """An agency that was asked does not take part."""
@@ -302,6 +312,23 @@ class LeadHandoverRejected(Event):
     case_id: UUID
     from_agency: str
     to_agency: str
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriorityChanged(Event):
+    """An opened case is more or less urgent than it was."""
+
+    TYPE: ClassVar[str] = "intake.PriorityChanged"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "intake.case.v1"
+
+    case_id: UUID
+    priority: Priority
+    reason: PriorityReason
 
     @property
     def subject(self) -> UUID:

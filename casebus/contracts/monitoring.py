@@ -260,13 +260,14 @@ class FollowUpScheduled(Event):
     """The client is to be contacted by a certain time (S50)."""
 
     TYPE: ClassVar[str] = "monitoring.FollowUpScheduled"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     TOPIC: ClassVar[str] = "monitoring.case.v1"
 
     case_id: UUID
     follow_up_id: UUID
     due_at: datetime
     number: int
+    counted_from: datetime | None = None
 
     @property
     def subject(self) -> UUID:

@@ -89,6 +89,16 @@ class StepResult(StrEnum):
     OTHER = "OTHER"
 
 
+class SuspendReason(StrEnum):
+    """Why work on a case rests. What a newer version may add reads as OTHER."""
+
+    CLIENT_AWAY = "CLIENT_AWAY"
+    CLIENT_ASKED = "CLIENT_ASKED"
+    IN_HOSPITAL = "IN_HOSPITAL"
+    LEGAL = "LEGAL"
+    OTHER = "OTHER"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseClosed(Event):
     """Work on the case has ended (S59)."""
@@ -132,6 +142,38 @@ class CaseReopened(Event):
     case_id: UUID
     reason: ReopenReason
     under_way: bool
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseResumed(Event):
+    """Work on a suspended case goes on, and with it its clocks."""
+
+    TYPE: ClassVar[str] = "planning.CaseResumed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseSuspended(Event):
+    """Work on a case rests for a while; its clocks rest too, at the latest until the end of the day of its review."""
+
+    TYPE: ClassVar[str] = "planning.CaseSuspended"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    reason: SuspendReason
+    review_on: date
 
     @property
     def subject(self) -> UUID:

@@ -45,6 +45,7 @@ def _of_reception() -> list[Spec]:
         Spec(name="receive-case", path="/cases", model=asked.ReceiveCase, handler=handlers.receive_case, view=view, target=Target.NEW),
         Spec(name="triage-case", path=f"{one}/triage", model=asked.TriageCase, handler=handlers.triage_case, view=view),
         Spec(name="open-case", path=f"{one}/opening", model=asked.OpenCase, handler=handlers.open_case, view=view),
+        Spec(name="change-priority", path=f"{one}/priority", model=asked.ChangePriority, handler=handlers.change_priority, view=view),
         Spec(name="decline-case", path=f"{one}/decline", model=asked.DeclineCase, handler=handlers.decline_case, view=view),
         Spec(name="redirect-case", path=f"{one}/redirection", model=asked.RedirectCase, handler=handlers.redirect_case, view=view),
     ]

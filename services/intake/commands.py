@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from casebus.command import Command, Slug
-from casebus.contracts.intake import AgencyKind, CaseSource, DeclineReason, Nature, ParticipantRole, Priority
+from casebus.contracts.intake import AgencyKind, CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason
 
 Owner = Annotated[str, StringConstraints(pattern=r"^(intake|planning|referral|monitoring)$")]
 
@@ -37,6 +37,11 @@ class TriageCase(Command):
 
 class OpenCase(Command):
     under_way: bool = False
+
+
+class ChangePriority(Command):
+    priority: Priority
+    reason: PriorityReason
 
 
 class DeclineCase(Command):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from casebus.access import Standing
 from casebus.contracts import intake as said
-from casebus.contracts.intake import CaseSource, DeclineReason, Nature, ParticipantRole, Priority
+from casebus.contracts.intake import CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason
 from casebus.errors import Conflict
 
 
@@ -79,6 +79,13 @@ class Case:
             case_id=self.id, agency=self.lead, region=self.region, priority=self.priority or Priority.MEDIUM, under_way=under_way
         )
         return self._next(state=CaseState.OPENED), event
+
+    def change_priority(self, priority: Priority, reason: PriorityReason) -> tuple["Case", said.PriorityChanged]:
+        """More or less urgent than it was. Until the case is opened its triage is repeated instead."""
+        self._must_be(CaseState.OPENED, to="change its priority")
+        if priority is self.priority:
+            raise Conflict(f"The case is {priority} already.")
+        return self._next(priority=priority), said.PriorityChanged(case_id=self.id, priority=priority, reason=reason)
 
     def decline(self, reason: DeclineReason) -> tuple["Case", said.CaseDeclined]:
         self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, to="decline it")

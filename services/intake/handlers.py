@@ -61,6 +61,11 @@ def open_case(case_id: UUID, command: asked.OpenCase, work: Work) -> Case:
     return _put(work, *_case(work, case_id).open(under_way=command.under_way))
 
 
+def change_priority(case_id: UUID, command: asked.ChangePriority, work: Work) -> Case:
+    """S05: more or less urgent than it was, with the reason."""
+    return _put(work, *_case(work, case_id).change_priority(command.priority, command.reason))
+
+
 def decline_case(case_id: UUID, command: asked.DeclineCase, work: Work) -> Case:
     """S06: not taken on, with the reason."""
     return _put(work, *_case(work, case_id).decline(command.reason))

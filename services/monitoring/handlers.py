@@ -83,6 +83,7 @@ def schedule_follow_up(_: UUID, command: asked.ScheduleFollowUp, work: Work) -> 
     care = work.cares.get(command.case_id)
     if care is None or not care.is_open:
         raise Conflict("The case is not open: nothing is followed up.")
+    care.must_be_awake(work.now, work.policy(care.region))
     changed, made, event = care.schedule_by_hand(_end_of(work, care.region, command.due_on))
     work.cares.put(changed)
     work.follow_ups.put(made)
@@ -96,6 +97,8 @@ def reschedule_follow_up(follow_up_id: UUID, command: asked.RescheduleFollowUp, 
     if found.due_at <= work.now:
         raise Conflict("Its time has passed: record the contact, late as it is.")
     care = work.cares.get(found.case_id)
+    if care is not None:
+        care.must_be_awake(work.now, work.policy(care.region))
     moved, event = found.reschedule(_end_of(work, care.region if care else "", command.due_on))
     work.follow_ups.put(moved)
     work.emit(event)
@@ -160,8 +163,43 @@ def begin_care_again(event: planning.CaseReopened, work: Work) -> None:
     _begin(work, care, under_way=event.under_way)
 
 
+def rest(event: planning.CaseSuspended, work: Work) -> None:
+    """A suspended case's follow-ups are due later, by as long as it rests: at the latest until its day of review is over."""
+    care = (work.cares.get(event.case_id) or Care(id=event.case_id)).rest(work.effective, event.review_on)
+    work.cares.put(care)
+    policy = work.policy(care.region)
+    for one in _open(work, event.case_id):
+        work.follow_ups.put(one.rest(care.rests_for(one.since or work.effective, policy)))
+
+
+def go_on(event: planning.CaseResumed, work: Work) -> None:
+    """Work on it goes on: what is left of the rest is taken back."""
+    care = work.cares.get(event.case_id)
+    if care is None:
+        return
+    left = care.rests_for(work.effective, work.policy(care.region))
+    work.cares.put(care.go_on())
+    for one in _open(work, event.case_id):
+        work.follow_ups.put(one.rest(-left))
+
+
+def hasten(event: intake.PriorityChanged, work: Work) -> None:
+    """What is followed up more often from now on is due earlier at once; a priority that falls lengthens nothing that runs."""
+    care = work.cares.get(event.case_id)
+    if care is None:
+        return
+    work.cares.put(replace(care, version=care.version + 1, priority=event.priority))
+    for one in _open(work, event.case_id):
+        hastened = one.hasten(event.priority, work.policy(care.region))
+        if hastened is not one:
+            work.follow_ups.put(hastened)
+
+
 REACTIONS: Mapping[type[Event], Callable[[Any, Any], None]] = {
     intake.CaseOpened: begin_care,
+    intake.PriorityChanged: hasten,
+    planning.CaseSuspended: rest,
+    planning.CaseResumed: go_on,
     planning.CaseClosed: end_care,
     planning.CaseReopened: begin_care_again,
 }
@@ -205,9 +243,12 @@ def _schedule(work: Work, care: Care, since: datetime) -> FollowUp | None:
     return made
 
 
+def _open(work: Work, case_id: UUID) -> list[FollowUp]:
+    return [one for one in work.follow_ups.all() if one.case_id == case_id and one.is_open]
+
+
 def _oldest_open(work: Work, case_id: UUID) -> FollowUp | None:
-    mine = (one for one in work.follow_ups.all() if one.case_id == case_id and one.is_open)
-    return min(mine, key=lambda one: (one.due_at, one.number), default=None)
+    return min(_open(work, case_id), key=lambda one: (one.due_at, one.number), default=None)
 
 
 def _end_of(work: Work, region: str, day: date) -> datetime:

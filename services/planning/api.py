@@ -64,6 +64,8 @@ def specs() -> dict[str, Spec]:
         Spec(name="block-step", path=f"{steps}/block", model=asked.BlockStep, handler=handlers.block_step, view=view),
         Spec(name="resume-step", path=f"{steps}/resumption", model=asked.ResumeStep, handler=handlers.resume_step, view=view),
         Spec(name="skip-step", path=f"{steps}/skip", model=asked.SkipStep, handler=handlers.skip_step, view=view),
+        Spec(name="suspend-case", path=f"{one}/suspension", model=asked.SuspendCase, handler=handlers.suspend_case, view=view, act=lead),
+        Spec(name="resume-case", path=f"{one}/suspension/end", model=asked.ResumeCase, handler=handlers.resume_case, view=view, act=lead),
         Spec(name="close-case", path=f"{one}/closure", model=asked.CloseCase, handler=handlers.close_case, view=view, act=lead),
         Spec(name="reopen-case", path=f"{one}/reopening", model=asked.ReopenCase, handler=handlers.reopen_case, view=view, act=lead),
         Spec(

@@ -7,7 +7,17 @@ from uuid import UUID
 from pydantic import Field
 
 from casebus.command import Command, Slug
-from casebus.contracts.planning import BlockReason, CaseOutcome, Domain, Horizon, ReopenReason, SkipReason, StepKind, StepResult
+from casebus.contracts.planning import (
+    BlockReason,
+    CaseOutcome,
+    Domain,
+    Horizon,
+    ReopenReason,
+    SkipReason,
+    StepKind,
+    StepResult,
+    SuspendReason,
+)
 
 
 class SetGoal(Command):
@@ -55,6 +65,17 @@ class ResumeStep(Command):
 class SkipStep(Command):
     step_id: UUID
     reason: SkipReason
+
+
+class SuspendCase(Command):
+    """`review_on`: the day on which somebody looks at it again, within 30 days."""
+
+    reason: SuspendReason
+    review_on: date
+
+
+class ResumeCase(Command):
+    pass
 
 
 class CloseCase(Command):

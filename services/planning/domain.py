@@ -1,12 +1,22 @@
 """The plan of a case: its goals and steps, what becomes of them, and how the case is closed and reopened (S25–S37, S56, S59)."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid5
 
 from casebus.contracts import planning as said
-from casebus.contracts.planning import BlockReason, CaseOutcome, Domain, Horizon, ReopenReason, SkipReason, StepKind, StepResult
+from casebus.contracts.planning import (
+    BlockReason,
+    CaseOutcome,
+    Domain,
+    Horizon,
+    ReopenReason,
+    SkipReason,
+    StepKind,
+    StepResult,
+    SuspendReason,
+)
 from casebus.errors import Conflict, Fix, Invalid
 from casebus.event import Event
 
@@ -16,7 +26,12 @@ class PlanState(StrEnum):
 
     PLANNING = "PLANNING"
     ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"  # ACTIVE, and resting until a day of review
     CLOSED = "CLOSED"
+
+
+LONGEST_REST = timedelta(days=30)
+"""How far ahead the review of a suspended case may lie (domain.md, Case)."""
 
 
 class StepState(StrEnum):
@@ -189,9 +204,21 @@ class Plan:
         blocked = said.StepBlocked(case_id=self.id, step_id=step.id, reason=reason)
         return self._with(step, state=StepState.BLOCKED, after_block=StepState.PLANNED, blocked_by=reason), blocked
 
+    def suspend(self, reason: SuspendReason, review_on: date, today: date) -> tuple["Plan", said.CaseSuspended]:
+        """The work rests, at the latest until somebody looks at it again; its clocks rest too."""
+        self._must_be(PlanState.ACTIVE, to="suspend it")
+        if not today < review_on <= today + LONGEST_REST:
+            raise Invalid("A case rests for a while only.", Fix("review_on", "a day to come, within 30 days"))
+        return self._next(state=PlanState.SUSPENDED), said.CaseSuspended(case_id=self.id, reason=reason, review_on=review_on)
+
+    def resume(self) -> "tuple[Plan, *tuple[Event, ...]]":
+        """The work goes on. Each REFERRAL step that became ready meanwhile asks referral."""
+        self._must_be(PlanState.SUSPENDED, to="resume it")
+        return self._next(state=PlanState.ACTIVE)._asking_referral(said.CaseResumed(case_id=self.id))
+
     def close(self, outcome: CaseOutcome) -> tuple["Plan", said.CaseClosed]:
         """S59: the work has ended, and with it every step that is open. Referral withdraws its open offers by itself."""
-        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="close it")
+        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, PlanState.SUSPENDED, to="close it")
         steps = tuple(replace(step, state=StepState.CANCELLED) if step.is_open else step for step in self.steps)
         event = said.CaseClosed(case_id=self.id, outcome=outcome)
         return self._next(state=PlanState.CLOSED, steps=steps, outcome=outcome), event
@@ -219,7 +246,7 @@ class Plan:
         return said.ReferralRequested(case_id=self.id, step_id=step.id, service_type=step.service_type or "", candidates=step.candidates)
 
     def _open_step(self, step_id: UUID, *, to: str) -> Step:
-        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="work on its steps")
+        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, PlanState.SUSPENDED, to="work on its steps")
         step = self.step(step_id)
         if not step.is_open:
             raise Conflict(f"The step is {step.state}; to {to} it must be open.")

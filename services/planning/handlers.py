@@ -1,6 +1,7 @@
 """What planning does: one function a command, and its reactions to others. They load, ask the domain, put and emit; they never commit."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -30,6 +31,8 @@ class Work(Protocol):
 
     cause: Cause
 
+    @property
+    def effective(self) -> datetime: ...
     @property
     def plans(self) -> Holds[Plan]: ...
     @property
@@ -88,6 +91,16 @@ def resume_step(case_id: UUID, command: asked.ResumeStep, work: Work) -> Plan:
 def skip_step(case_id: UUID, command: asked.SkipStep, work: Work) -> Plan:
     """A step is left out, with the reason. For its responsible agency and the lead."""
     return _put(work, *_plan_of_own_step(work, case_id, command.step_id).skip_step(command.step_id, command.reason))
+
+
+def suspend_case(case_id: UUID, command: asked.SuspendCase, work: Work) -> Plan:
+    """Work on the case rests, with the reason and the day of its review."""
+    return _put(work, *_plan(work, case_id).suspend(command.reason, command.review_on, work.effective.date()))
+
+
+def resume_case(case_id: UUID, _: asked.ResumeCase, work: Work) -> Plan:
+    """Work on the case goes on."""
+    return _put(work, *_plan(work, case_id).resume())
 
 
 def close_case(case_id: UUID, command: asked.CloseCase, work: Work) -> Plan:

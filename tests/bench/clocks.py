@@ -15,6 +15,7 @@ from casebus.contracts.casebus import Watermark
 from casebus.contracts.referral import ReferralOffered
 from casebus.envelope import to_headers
 from casebus.kafka import Record
+from casebus.partition import partition_of
 from casebus.timebase import step_to, system_time
 from casebus.topics import case_topics, read_topics
 from casebus.watermark import learn, prune
@@ -163,7 +164,9 @@ def _read_template(ground: Ground, store: Store, dice: Random) -> None:
         headers = [(name, value) for name, value in to_headers(envelope) if isinstance(value, bytes)]
         offset = places.setdefault(event.TOPIC, 0)
         places[event.TOPIC] += 1
-        tally = track.apply(store.engine, [Record(event.TOPIC, 0, offset, str(TEMPLATE).encode(), ground.codec.encode(event), headers)])
+        key = str(TEMPLATE).encode()
+        part = partition_of(key, track.topics[event.TOPIC])
+        tally = track.apply(store.engine, [Record(event.TOPIC, part, offset, key, ground.codec.encode(event), headers)])
         assert tally.applied == 1, tally
 
 

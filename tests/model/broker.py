@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from casebus import partition
 from casebus.envelope import Headers, InvalidEnvelope, began, from_headers
 from casebus.errors import OutOfReach
 from casebus.kafka import Receipt, Record
@@ -21,7 +22,7 @@ class Frozen(Killed):
 
 
 def partition_of(case: UUID) -> int:
-    return case.int % PARTITIONS
+    return partition.partition_of(str(case).encode(), PARTITIONS)
 
 
 def as_read(headers: Headers) -> list[tuple[str, bytes]]:

@@ -23,6 +23,8 @@ INTAKE_STAGES: Mapping[type[Event], str] = {
 PLANNING_STAGES: Mapping[type[Event], str] = {
     planning.PlanDrafted: "PLANNING",
     planning.PlanAgreed: "ACTIVE",
+    planning.CaseSuspended: "SUSPENDED",
+    planning.CaseResumed: "ACTIVE",
     planning.CaseClosed: "CLOSED",
     planning.CaseReopened: "PLANNING",
 }
@@ -108,6 +110,8 @@ class CaseView:
                 return self._with(event.agency, envelope, leads=False)
             case intake.CaseTriaged() | intake.CaseOpened():
                 return replace(self, intake_stage=INTAKE_STAGES[type(event)], priority=event.priority)
+            case intake.PriorityChanged():
+                return replace(self, priority=event.priority)
             case _ if type(event) in INTAKE_STAGES:
                 return replace(self, intake_stage=INTAKE_STAGES[type(event)])
             case _ if type(event) in PLANNING_STAGES:

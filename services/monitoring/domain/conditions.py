@@ -2,22 +2,35 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 from casebus.contracts.intake import CaseDeclined, CaseRedirected, Priority
-from casebus.contracts.planning import CaseClosed
+from casebus.contracts.planning import CaseClosed, CaseResumed, CaseSuspended
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock
-from services.monitoring.domain.course import Retime
+from services.monitoring.domain.course import Pause, Retime
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 
 Times = tuple[datetime, datetime]
 """When it is due, and, with its grace, when it is missed."""
-TimesOf = Callable[[Any, Fact, Policy, Priority], Times | None]
-"""Of the start's event, the fact it counts from (the start, or what reset it), the policy and a priority; None where it has no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What times depend on: the fact that they count from (the start, or what reset it), policy and priority; `raised`: since then."""
+
+    start: Fact
+    since: Fact
+    policy: Policy
+    priority: Priority
+    raised: bool = False
+
+
+TimesOf = Callable[[Asked], Times | None]
+"""None where this one has no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,8 @@ CASE_ENDS = (on(CaseClosed), on(CaseDeclined), on(CaseRedirected))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conditions:
-    """`stop` is the duty done; `cancel` the end of what it was about; `reset` begins its time anew.
+    """`stop` is the duty done; `cancel` the end of what it was about; `reset` begins its time anew. It stands still from a `pause` to the
+    next `resume`, at the latest until the pause's day of review is over; a safety clock has no pause.
 
     `about`: the field by which an answer belongs to a start ("referral_id"); empty where all of them are of the case as a whole. What lacks
     the field is about the case. An answer took effect after the start, or was told after it.
@@ -53,6 +67,8 @@ class Conditions:
     stop: tuple[On, ...] = ()
     cancel: tuple[On, ...] = CASE_ENDS
     reset: tuple[On, ...] = ()
+    pause: tuple[On, ...] = (on(CaseSuspended),)
+    resume: tuple[On, ...] = (on(CaseResumed), *CASE_ENDS)
     about: str = ""
 
     def starts(self, history: History) -> Iterator[Fact]:
@@ -66,6 +82,14 @@ class Conditions:
     def answers(self, wanted: tuple[On, ...], history: History, start: Fact) -> tuple[Fact, ...]:
         return tuple(fact for fact in _facts(wanted, history) if self._belongs(fact, start))
 
+    def pauses(self, history: History, policy: Policy) -> Iterator[Pause]:
+        """Each pause of the case with what ended it. What lies before a clock's start doesn't move it."""
+        ends = sorted(_facts(self.resume, history), key=lambda fact: fact.order)
+        for begun in _facts(self.pause, history):
+            review_on: date = begun.event.review_on  # type: ignore[attr-defined]  # what pauses names the day of its review
+            resumed = next((fact for fact in ends if fact.order > begun.order), None)
+            yield Pause(begun=begun, until=policy.calendar.end_of(review_on).astimezone(UTC), resumed=resumed)
+
     def _belongs(self, fact: Fact, start: Fact) -> bool:
         other = self.about and hasattr(fact.event, self.about) and getattr(fact.event, self.about) != getattr(start.event, self.about)
         return not other and fact.follows(start)
@@ -74,23 +98,24 @@ class Conditions:
 def by_policy(name: str) -> TimesOf:
     """The policy's time of the duty, counted from its start."""
 
-    def times(event: Any, start: Fact, policy: Policy, priority: Priority) -> Times:
-        return policy.duty(name, start.effective, priority)
+    def times(asked: Asked) -> Times:
+        return asked.policy.duty(name, asked.since.effective, asked.priority)
 
     return times
 
 
-def at_once(event: Any, start: Fact, policy: Policy, priority: Priority) -> Times:
+def at_once(asked: Asked) -> Times:
     """Due the moment it starts: whoever is told has to act."""
-    return start.effective, start.effective
+    return asked.since.effective, asked.since.effective
 
 
 def clocks_of(conditions: Conditions, times: TimesOf, agency: Callable[[Any], str] | None) -> Callable[[History, Policy], Iterator[Clock]]:
     """The clocks that these conditions give a history. `agency`: of the start's event, who answers for it; without it, the lead."""
 
     def clocks(history: History, policy: Policy) -> Iterator[Clock]:
+        pauses = tuple(conditions.pauses(history, policy))
         for start in conditions.starts(history):
-            due = times(start.event, start, policy, history.priority_at(start))
+            due = times(Asked(start, start, policy, history.priority_at(start)))
             if due is None:
                 continue
             yield Clock(
@@ -102,6 +127,7 @@ def clocks_of(conditions: Conditions, times: TimesOf, agency: Callable[[Any], st
                 stops=conditions.answers(conditions.stop, history, start),
                 ends=conditions.answers(conditions.cancel, history, start),
                 retimes=tuple(retimes(history, policy, start, times, conditions.answers(conditions.reset, history, start))),
+                pauses=pauses,
             )
 
     return clocks
@@ -114,7 +140,7 @@ def retimes(history: History, policy: Policy, start: Fact, times: TimesOf, reset
     raised = [(fact, priority, False) for fact, priority in history.rebases_after(start)]
     for fact, priority, is_reset in sorted((*anew, *raised), key=lambda one: one[0].order):
         begun = fact if is_reset else begun
-        moved = times(start.event, begun, policy, priority)
+        moved = times(Asked(start, begun, policy, priority, raised=not is_reset))
         if moved is not None:
             yield Retime(fact=fact, due=moved[0], deadline=moved[1], since=fact.effective if is_reset else None)
 

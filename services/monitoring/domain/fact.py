@@ -112,7 +112,9 @@ class History:
 
     @cached_property
     def _triages(self) -> list[tuple[Fact, Priority]]:
-        return [(fact, event.priority) for fact, event in self.of(intake.CaseTriaged)]
+        triaged = [(fact, event.priority) for fact, event in self.of(intake.CaseTriaged)]
+        changed = [(fact, event.priority) for fact, event in self.of(intake.PriorityChanged)]
+        return sorted((*triaged, *changed), key=lambda one: one[0].order)
 
     @cached_property
     def _completions(self) -> dict[UUID, datetime]:

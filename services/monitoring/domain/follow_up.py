@@ -1,7 +1,7 @@
 """Follow-ups (S50): what is scheduled, what answered it, and the care of a case in whose periods they fall."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid5
 
 from casebus.contracts.intake import Priority
@@ -29,6 +29,10 @@ class FollowUp:
     moved: int = 0
     by_hand: bool = False
     """Scheduled by somebody, beside those that the policy asks for."""
+    since: datetime | None = None
+    """From when the policy counted it; None where somebody chose its day."""
+    rested: timedelta = timedelta(0)
+    """How long the case's rests have moved it, or will where nobody ends one early."""
     missed_at: datetime | None = None
     made_up_at: datetime | None = None
 
@@ -59,7 +63,18 @@ class FollowUp:
         if self.moved >= RESCHEDULES:
             raise Conflict("It was moved twice already: the supervisor decides now.")
         event = FollowUpRescheduled(case_id=self.case_id, follow_up_id=self.id, due_at=due_at)
-        return replace(self, version=self.version + 1, due_at=due_at, moved=self.moved + 1), event
+        return replace(self, version=self.version + 1, due_at=due_at, moved=self.moved + 1, since=None), event
+
+    def rest(self, length: timedelta) -> "FollowUp":
+        """The case rests for so long more, or, below 0, less."""
+        return replace(self, version=self.version + 1, due_at=self.due_at + length, rested=self.rested + length)
+
+    def hasten(self, priority: Priority, policy: Policy) -> "FollowUp":
+        """The case is more urgent: due as if it had been from the start, where that is earlier."""
+        if self.since is None:
+            return self
+        due_at = policy.follow_up_due(self.since, priority, self.number) + self.rested
+        return self if due_at >= self.due_at else replace(self, version=self.version + 1, due_at=due_at)
 
     def missed(self, at: datetime) -> "FollowUp":
         return replace(self, version=self.version + 1, missed_at=at)
@@ -94,6 +109,9 @@ class Care:
     """From when the next answer counts: what took place earlier answered an earlier follow-up, or none."""
     postponed: datetime | None = None
     """A follow-up counted from here is to be scheduled once intake's topic has told region and priority."""
+    rests_from: datetime | None = None
+    review_on: date | None = None
+    """While work on the case rests: since when, and the day after which it goes on by itself."""
     settled_by_planning: bool = False
     """Planning has closed or reopened it: from then on intake's opening is old news."""
 
@@ -107,7 +125,24 @@ class Care:
         return replace(self, version=self.version + 1, is_open=True, under_way=under_way, number=0, since=since, postponed=None)
 
     def end(self) -> "Care":
-        return replace(self, version=self.version + 1, is_open=False, settled_by_planning=True, postponed=None)
+        return replace(self, version=self.version + 1, is_open=False, settled_by_planning=True, postponed=None, rests_from=None)
+
+    def rest(self, since: datetime, review_on: date) -> "Care":
+        return replace(self, version=self.version + 1, rests_from=since, review_on=review_on)
+
+    def go_on(self) -> "Care":
+        return replace(self, version=self.version + 1, rests_from=None, review_on=None)
+
+    def rests_for(self, since: datetime, policy: Policy) -> timedelta:
+        """How much of its rest lies after that moment."""
+        if self.rests_from is None or self.review_on is None:
+            return timedelta(0)
+        return max(policy.calendar.end_of(self.review_on) - max(since, self.rests_from), timedelta(0))
+
+    def must_be_awake(self, now: datetime, policy: Policy) -> None:
+        """Raises Conflict while it rests: a day that is chosen now would be moved by the rest."""
+        if self.rests_for(now, policy):
+            raise Conflict("Work on the case rests: resume it first.")
 
     def counts(self, moment: datetime | None) -> bool:
         """Whether a contact of that moment (None: now) can answer: the case is open, and it is no older than what was answered before."""
@@ -122,15 +157,16 @@ class Care:
     def schedule(self, since: datetime, policy: Policy) -> tuple["Care", FollowUp, FollowUpScheduled]:
         """The policy's next follow-up, counted from `since`."""
         number = max(self.number + 1, policy.steady(self.priority) if self.under_way else 1)
-        made, event = self._make(policy.follow_up_due(since, self.priority, number), number)
-        return replace(self, version=self.version + 1, number=number, postponed=None), made, event
+        made, event = self._make(policy.follow_up_due(since, self.priority, number), number, since)
+        rests = self.rests_for(since, policy)
+        return replace(self, version=self.version + 1, number=number, postponed=None), made.rest(rests) if rests else made, event
 
     def schedule_by_hand(self, due_at: datetime) -> tuple["Care", FollowUp, FollowUpScheduled]:
         """One more, at a time that somebody chose; the policy's go on beside it."""
         made, event = self._make(due_at, self.number + 1)
         return replace(self, version=self.version + 1), replace(made, by_hand=True), event
 
-    def _make(self, due_at: datetime, number: int) -> tuple[FollowUp, FollowUpScheduled]:
+    def _make(self, due_at: datetime, number: int, since: datetime | None = None) -> tuple[FollowUp, FollowUpScheduled]:
         one = uuid5(self.id, f"follow-up:{self.version}")
-        made = FollowUp(id=one, case_id=self.id, number=number, due_at=due_at)
-        return made, FollowUpScheduled(case_id=self.id, follow_up_id=one, due_at=due_at, number=number)
+        made = FollowUp(id=one, case_id=self.id, number=number, due_at=due_at, since=since)
+        return made, FollowUpScheduled(case_id=self.id, follow_up_id=one, due_at=due_at, number=number, counted_from=since)

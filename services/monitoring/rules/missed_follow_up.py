@@ -1,9 +1,7 @@
 """MISSED_FOLLOW_UP (S50): a scheduled follow-up was not done by its due time and grace."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import (
     ContactRecorded,
     FollowUpCancelled,
@@ -13,9 +11,7 @@ from casebus.contracts.monitoring import (
     FollowUpScheduled,
 )
 from services.monitoring.domain.clock import Clock, Ending, Verdict
-from services.monitoring.domain.conditions import CASE_ENDS, Conditions, Times, on
-from services.monitoring.domain.fact import Fact
-from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.conditions import CASE_ENDS, Asked, Conditions, Times, on
 from services.monitoring.domain.rule import Needs, Saying, duty
 
 CONDITIONS = Conditions(
@@ -27,10 +23,14 @@ CONDITIONS = Conditions(
 )
 
 
-def times(_: Any, fact: Fact, policy: Policy, priority: Priority) -> Times:
-    """As it was scheduled, or moved."""
-    assert isinstance(fact.event, FollowUpScheduled | FollowUpRescheduled)  # what starts and resets it
-    return fact.event.due_at, policy.follow_up_deadline(fact.event.due_at, priority)
+def times(asked: Asked) -> Times:
+    """As it was scheduled, or moved; with a priority that was raised later, from the same beginning, where that is earlier."""
+    said = asked.since.event
+    assert isinstance(said, FollowUpScheduled | FollowUpRescheduled)  # what starts and resets it
+    due = said.due_at
+    if asked.raised and isinstance(said, FollowUpScheduled) and said.counted_from is not None:
+        due = min(due, asked.policy.follow_up_due(said.counted_from, asked.priority, said.number))
+    return due, asked.policy.follow_up_deadline(due, asked.priority)
 
 
 def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:

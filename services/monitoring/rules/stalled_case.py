@@ -7,19 +7,22 @@ from casebus.contracts.monitoring import ContactRecorded, ContactResult
 from casebus.contracts.planning import CaseClosed, CaseReopened
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock
-from services.monitoring.domain.conditions import by_policy, retimes
+from services.monitoring.domain.conditions import Conditions, by_policy, on, retimes
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Rule
 
 NAME = "STALLED_CASE"
+CONDITIONS = Conditions(start=(on(CaseOpened), on(CaseReopened)))
+"""What is progress, and with it the next start and the stop, is the policy's to say."""
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     """Started by the opening and by each progress while the case is open; stopped by the next progress; ended by the closure."""
-    begun = [fact for fact, _ in history.of(CaseOpened, CaseReopened)]
+    begun = list(CONDITIONS.starts(history))
     turns = list(history.of(CaseOpened, CaseReopened, CaseClosed))
     progress = [fact for fact in history.facts if is_progress(fact, policy)]
+    pauses = tuple(CONDITIONS.pauses(history, policy))
     for start in (*begun, *(fact for fact in progress if _was_open(fact, turns))):
         due, deadline = policy.duty(NAME, start.effective, history.priority_at(start))
         yield Clock(
@@ -30,6 +33,7 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
             stops=tuple(fact for fact in progress if fact.place > start.place),
             ends=history.closures_after(start),
             retimes=tuple(retimes(history, policy, start, by_policy(NAME))),
+            pauses=pauses,
         )
 
 

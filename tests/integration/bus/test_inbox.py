@@ -11,7 +11,7 @@ from casebus.errors import BeginAgain
 from casebus.kafka import Record
 from casebus.testing import MemoryShelf
 from tests.integration.bus.sample import BROKEN, REFUSED, Notes, Sample, Work
-from tests.integration.bus.tools import prepare, record_of
+from tests.integration.bus.tools import case_in, prepare, record_of
 
 
 class Stream:
@@ -19,7 +19,7 @@ class Stream:
 
     def __init__(self, sample: Sample) -> None:
         self.sample, self.next = sample, 0
-        self.case = uuid4()
+        self.case = case_in()
 
     def __call__(self, *seqs: int, case: object = None, number: int | None = None, generation: int = 1) -> list[Record]:
         """The events of these places in the case's sequence; each notes its place, or `number`."""
@@ -44,12 +44,23 @@ def test_a_duplicate_is_dropped_the_next_is_applied_and_a_gap_parks_until_it_is_
     assert (tally.applied, tally.duplicates, tally.parked) == (2, 1, 3)
     assert offline.numbers(stream.case) == [1, 2]
     assert offline.value("SELECT array_agg(seq ORDER BY seq) FROM copy.parked") == [4, 5]
-    other = uuid4()
+    other = case_in()
     tally = track.apply(offline.engine, [*stream(1, case=other), *stream(3, 4)])
     assert (tally.applied, tally.duplicates) == (4, 1)
     assert offline.numbers(stream.case) == [1, 2, 3, 4, 5]
     assert offline.numbers(other) == [1]
     assert offline.value("SELECT count(*) FROM copy.parked") == 0
+
+
+def test_a_record_in_another_partition_than_its_keys_is_set_aside_and_its_number_stays_free(offline: Sample, stream: Stream) -> None:
+    """A case's events would come in no order, and below no watermark."""
+    track, case = offline.track(), case_in(3)
+    tally = track.apply(offline.engine, stream(1, case=case))
+    assert (tally.applied, tally.quarantined) == (0, 1)
+    assert "another partition" in tally.reasons[0]
+    event = offline.event(case_id=case, number=1)
+    assert track.apply(offline.engine, [record_of(offline.codec, event, 1, part=3)]).applied == 1
+    assert offline.value("SELECT count(*) FROM copy.quarantine WHERE state = 'OPEN' AND seq IS NULL") == 1
 
 
 def test_what_was_parked_in_a_batch_before_is_taken_when_the_gap_is_filled(offline: Sample, stream: Stream) -> None:
@@ -77,7 +88,7 @@ def test_a_higher_generation_begins_again(offline: Sample, stream: Stream) -> No
 
 
 def test_an_invalid_event_costs_only_itself_and_its_cases_next_event_parks(offline: Sample, stream: Stream) -> None:
-    other = uuid4()
+    other = case_in()
     records = [*stream(1), *stream(2, number=REFUSED), *stream(1, case=other), *stream(3), *stream(2, case=other)]
     tally = offline.track().apply(offline.engine, records)
     assert (tally.applied, tally.quarantined, tally.parked) == (3, 1, 1)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -17,6 +17,7 @@ from casebus.consumer import Consumer as TrackConsumer
 from casebus.contracts.casebus import Watermark
 from casebus.envelope import Envelope, Headers, Origin, Role, to_headers
 from casebus.kafka import Log, Record
+from casebus.partition import partition_of
 from casebus.relay import Relay, claim
 from casebus.service import Job, RelayLoop
 from casebus.testing import NOON
@@ -164,6 +165,11 @@ def envelope_of(event: Noted, seq: int, generation: int = 1) -> Envelope:
         correlation_id=UUID(int=seq),
         origin=Origin.LIVE,
     )
+
+
+def case_in(part: int = 0, partitions: int = PARTITIONS) -> UUID:
+    """A new case whose events belong in that partition."""
+    return next(case for case in iter(uuid4, None) if partition_of(str(case).encode(), partitions) == part)
 
 
 def record_of(codec: Codec, event: Noted, seq: int, *, offset: int = 0, part: int = 0, generation: int = 1) -> Record:

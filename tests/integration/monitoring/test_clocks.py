@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from casebus.contracts.monitoring import FollowUpMissed
+from casebus.partition import partition_of
 from casebus.rebuild import rebuild
 from tests.integration.monitoring.world import IMPORT, Case, World, coordinator, imported, integrator, worker
 from tests.unit.monitoring.story import day
@@ -73,14 +74,15 @@ def test_a_statement_that_is_not_reached_in_the_log_says_nothing(world: World) -
 def test_a_held_case_is_not_judged_until_it_is_settled(world: World) -> None:
     case, other = opened(world), opened(world, "two")
     case.agree(day(2))
-    gap = world.logs["planning.case.v1"][case.id.int % 6].pop()
+    log = world.logs["planning.case.v1"][partition_of(str(case.id).encode(), 6)]
+    gap = log.pop()
     case.close(day(3))
-    early = world.logs["planning.case.v1"][case.id.int % 6].pop()
-    world.logs["planning.case.v1"][case.id.int % 6].append(early._replace(offset=gap.offset))
+    early = log.pop()
+    log.append(early._replace(offset=gap.offset))
     world.go(day(16))
     assert (world.said(case.id), world.said(other.id)) == (MISSED[:1], MISSED)
     assert world.board(coordinator())["held"] == 1
-    world.logs["planning.case.v1"][case.id.int % 6].append(gap._replace(offset=gap.offset + 1))
+    log.append(gap._replace(offset=gap.offset + 1))
     world.go(day(17))
     assert world.said(case.id) == ["FollowUpScheduled", "FollowUpCancelled"]
     assert world.board(coordinator())["held"] == 0

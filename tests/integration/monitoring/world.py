@@ -21,6 +21,7 @@ from casebus.envelope import Envelope, Origin, Role, to_headers
 from casebus.event import Event
 from casebus.identity import Principal
 from casebus.kafka import Record
+from casebus.partition import partition_of
 from casebus.schemas import LockedIds
 from casebus.timebase import step_to
 from casebus.topics import case_topics, read_topics
@@ -99,7 +100,7 @@ class World:
         return self._append(event.TOPIC, event.subject, to_headers(envelope), self.codec.encode(event))
 
     def _append(self, topic: str, case: UUID, headers: Sequence[tuple[str, str | bytes | None]], value: bytes) -> Record:
-        part = case.int % PARTITIONS
+        part = partition_of(str(case).encode(), PARTITIONS)
         log = self.logs[topic][part]
         log.append(
             Record(

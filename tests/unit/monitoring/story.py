@@ -152,8 +152,8 @@ class Story:
         )
         return self.tell(event, at)
 
-    def accept(self, name: str, at: datetime, *, by: str = PARTNER) -> Fact:
-        return self.tell(ReferralAccepted(case_id=CASE, referral_id=some(name), agency=by, step_id=None), at)
+    def accept(self, name: str, at: datetime, *, by: str = PARTNER, occurred: datetime | None = None) -> Fact:
+        return self.tell(ReferralAccepted(case_id=CASE, referral_id=some(name), agency=by, step_id=None), at, occurred=occurred)
 
     def close(self, at: datetime, *, occurred: datetime | None = None, import_id: UUID | None = None) -> Fact:
         event = planning.CaseClosed(case_id=CASE, outcome=CaseOutcome.GOALS_REACHED)

@@ -6,9 +6,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority
+from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority, PriorityChanged, PriorityReason
 from casebus.contracts.monitoring import CancelReason, FollowUpCancelled, FollowUpRescheduled
-from casebus.contracts.planning import PlanAgreed, StepDone, StepKind, StepPlanned, StepResult
+from casebus.contracts.planning import CaseResumed, CaseSuspended, PlanAgreed, StepDone, StepKind, StepPlanned, StepResult, SuspendReason
 from casebus.contracts.referral import DeclineReason, NoProviderLeft, ReferralDeclined, ReferralWithdrawn, WithdrawReason
 from casebus.event import Event
 from services.monitoring.domain.decision import Decision
@@ -97,6 +97,18 @@ class Life:
             CaseTriaged(case_id=CASE, priority=self.draw(st.sampled_from(Priority)), nature=Nature.HOUSING, crisis=False), self.at
         )
 
+    def rest(self) -> None:
+        review_on = day(self.now + self.draw(st.integers(1, 30))).date()
+        event = CaseSuspended(case_id=CASE, reason=SuspendReason.OTHER, review_on=review_on)
+        self.story.tell(event, self.at, occurred=self.earlier())
+
+    def go_on(self) -> None:
+        self.story.tell(CaseResumed(case_id=CASE), self.at, occurred=self.earlier())
+
+    def change(self) -> None:
+        event = PriorityChanged(case_id=CASE, priority=self.draw(st.sampled_from(Priority)), reason=PriorityReason.OTHER)
+        self.story.tell(event, self.at)
+
     def turn(self) -> None:
         if self.closed:
             self.story.reopen(self.at)
@@ -123,6 +135,9 @@ ACTS = (
     Life.run_out,
     Life.propose,
     Life.triage,
+    Life.rest,
+    Life.go_on,
+    Life.change,
     Life.turn,
     Life.hand_over,
 )
