@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from casebus.envelope import began
 from casebus.errors import BeginAgain
+from casebus.heading import Heading
 from casebus.kafka import Record
 
 Key = tuple[str, UUID]
@@ -30,6 +31,11 @@ def pack(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
 
 def unpack(packed: bytes) -> list[tuple[str, bytes]]:
     return [(name, value.encode("latin-1")) for name, value in orjson.loads(packed)]
+
+
+def event_id(packed: bytes) -> UUID:
+    """Of headers that were an envelope when they were packed."""
+    return UUID(dict(unpack(packed))["ce_id"].decode())
 
 
 _WAITS = "SELECT EXISTS (SELECT FROM {schema}.parked), EXISTS (SELECT FROM {schema}.quarantine WHERE state = 'DISCARDED')"
@@ -116,17 +122,31 @@ class Line:
 
     last: int = 0
     parked: dict[int, Record] = field(default_factory=dict)
-    given_up: set[int] = field(default_factory=set)
-    """What a person has discarded: it counts in the sequence, and is not applied."""
+    given_up: dict[int, set[UUID]] = field(default_factory=dict)
+    """Which events of a number a person has discarded: that number counts in the sequence, and they are not applied."""
     moved: bool = False
     new: dict[int, Record] = field(default_factory=dict)
     taken: set[int] = field(default_factory=set)
+    freed: set[int] = field(default_factory=set)
 
     def is_next(self, seq: int) -> bool:
         return seq == self.last + 1
 
     def is_old(self, seq: int) -> bool:
         return seq <= self.last
+
+    def is_given_up(self, heading: Heading) -> bool:
+        return heading.case_seq in self.given_up and heading.envelope.event_id in self.given_up[heading.case_seq]
+
+    def was_given_up_for_another(self, heading: Heading) -> bool:
+        """Whether the number counts as passed only because somebody discarded another record of it, as a forged one."""
+        return heading.case_seq in self.given_up and heading.envelope.event_id not in self.given_up[heading.case_seq]
+
+    def free(self, seq: int) -> None:
+        """The last number was passed for a record that was not its owner's: it is next again, and what was discarded has none."""
+        self.last, self.moved = seq - 1, True
+        self.freed.add(seq)
+        del self.given_up[seq]
 
     def applied(self, seq: int) -> Record | None:
         """Move to `seq`; the parked event that follows it, if there is one, is taken out and is now next."""
@@ -173,11 +193,14 @@ class Seen:
             fields = unpack(headers)
             self.lines[topic, subject].parked[seq] = Record(topic, part, offset, dict(fields).get("ce_subject"), value, fields)
         rows = self.connection.execute(
-            text(f"SELECT topic, subject, seq FROM {self.schema}.quarantine WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {among}"),
+            text(
+                f"SELECT topic, subject, seq, headers FROM {self.schema}.quarantine"
+                f" WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {among}"
+            ),
             values,
         )
-        for topic, subject, seq in rows:
-            self.lines[topic, subject].given_up.add(seq)
+        for topic, subject, seq, headers in rows:
+            self.lines[topic, subject].given_up.setdefault(seq, set()).add(event_id(headers))
 
     def save(self) -> None:
         moved = [(key, line.last) for key, line in self.lines.items() if line.moved]
@@ -191,10 +214,18 @@ class Seen:
                 {"topics": [t for (t, _), _ in moved], "subjects": [s for (_, s), _ in moved], "seqs": [last for _, last in moved]},
             )
         for (topic, subject), line in self.lines.items():
-            if line.new or line.taken:
+            if line.new or line.taken or line.freed:
                 self._save_waiting(topic, subject, line)
 
     def _save_waiting(self, topic: str, subject: UUID, line: Line) -> None:
+        for seq in sorted(line.freed):
+            self.connection.execute(
+                text(
+                    f"UPDATE {self.schema}.quarantine SET seq = NULL"
+                    " WHERE state = 'DISCARDED' AND topic = :topic AND subject = :subject AND seq = :seq"
+                ),
+                {"topic": topic, "subject": subject, "seq": seq},
+            )
         for seq, record in sorted(line.new.items()):
             self.connection.execute(
                 text(

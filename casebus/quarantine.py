@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from casebus.inbox import Positions, pack, unpack
+from casebus.inbox import Positions, event_id, pack, unpack
 from casebus.kafka import Record
 
 if TYPE_CHECKING:
@@ -87,14 +87,20 @@ def replay(engine: Engine, track: "Track", entry: int, *, dry_run: bool) -> "Tal
 def discard(engine: Engine, track: "Track", entry: int, because: str) -> "Tally":
     """Give the record up; its case goes on with what was parked behind it. Raises NoSuchEntry, and ValueError without a reason.
 
-    It stays in quarantine as DISCARDED with who said why, so that the same record, read again, is passed over.
+    It stays in quarantine as DISCARDED with who said why, so that the same event, read again, is passed over. Another event of its
+    number is not: where the record was forged, the owner's own comes later, and is applied.
     """
     if not because.strip():
         raise ValueError("say why the record is given up")
     with engine.begin() as connection:
         parsed = track.parse(_held(connection, track, entry))
-        _settle(connection, track.schema, entry, "DISCARDED", because)
-        return track.handle(connection, [parsed] if parsed.heading else [])
+        settled, is_contested = _settle(connection, track.schema, entry, "DISCARDED", because)
+        tally = track.handle(connection, [parsed] if parsed.heading and not is_contested else [])
+        if not tally.discarded:  # its number is another event's, which is applied, or waits for a decision of its own
+            connection.execute(
+                text(f"UPDATE {track.schema}.quarantine SET seq = NULL WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": settled}
+            )
+        return tally
 
 
 def _held(connection: Connection, track: "Track", entry: int) -> Record:
@@ -104,12 +110,18 @@ def _held(connection: Connection, track: "Track", entry: int) -> Record:
     return record
 
 
-def _settle(connection: Connection, schema: str, entry: int, state: str, because: str) -> None:
-    """The entry, and every other one of the same event: it may have come twice."""
-    connection.execute(
+def _settle(connection: Connection, schema: str, entry: int, state: str, because: str) -> tuple[list[int], bool]:
+    """The entry, and every other one of the same event: it may have come twice. Their ids, and whether another event has its number."""
+    rows = connection.execute(
         text(
-            f"UPDATE {schema}.quarantine q SET state = :state, settled_because = :because FROM {schema}.quarantine e WHERE e.id = :id"
-            " AND (q.id = e.id OR (q.state = 'OPEN' AND (q.topic, q.subject, q.seq) = (e.topic, e.subject, e.seq)))"
+            f"SELECT q.id, q.headers FROM {schema}.quarantine q JOIN {schema}.quarantine e ON e.id = :id AND q.state = 'OPEN'"
+            " AND (q.id = e.id OR (q.topic, q.subject, q.seq) = (e.topic, e.subject, e.seq)) ORDER BY q.id <> e.id"
         ),
-        {"state": state, "because": because, "id": entry},
+        {"id": entry},
+    ).all()
+    ids = [id for id, headers in rows if id == entry or event_id(headers) == event_id(rows[0].headers)]
+    connection.execute(
+        text(f"UPDATE {schema}.quarantine SET state = :state, settled_because = :because WHERE id = ANY(CAST(:ids AS bigint[]))"),
+        {"state": state, "because": because, "ids": ids},
     )
+    return ids, len(ids) < len(rows)

@@ -28,6 +28,7 @@ _SPACES = {"copy": 903, "own": 904}
 """The tracks' advisory locks: a lock of one never waits for one of the other."""
 _ONE_AT_A_TIME = text("""
     SELECT pg_advisory_xact_lock(:space, part) FROM unnest(CAST(:partitions AS int[])) WITH ORDINALITY AS p (part, n) ORDER BY n""")
+OVERTAKEN = "another record of its number was discarded, and what follows that is applied"
 Handler = Callable[[Any, Any], None]
 
 
@@ -156,13 +157,17 @@ class Track:
                 return self._refuse(connection, each, each.fault or "no envelope", tally)
             line, seq = seen.lines[key], heading.case_seq
             if line.is_old(seq):
-                tally.duplicates += 1
-                return None
+                if not line.was_given_up_for_another(heading):
+                    tally.duplicates += 1
+                    return None
+                if seq < line.last:
+                    return self._refuse(connection, each, OVERTAKEN, tally)
+                line.free(seq)
             if not line.is_next(seq):
                 line.park(seq, each.record)
                 tally.parked += 1
                 return None
-            if seq in line.given_up:
+            if line.is_given_up(heading):
                 tally.discarded += 1
             elif fault := each.fault or self._run(each, work):
                 return self._refuse(connection, each, fault, tally)

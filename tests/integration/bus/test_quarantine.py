@@ -5,8 +5,10 @@ from uuid import uuid4
 import pytest
 
 from casebus import quarantine
+from casebus.kafka import Record
 from casebus.quarantine import Entry, NoSuchEntry
 from casebus.rebuild import rebuild
+from casebus.track import OVERTAKEN
 from tests.integration.bus.sample import REFUSED, Sample
 from tests.integration.bus.test_inbox import Stream
 from tests.integration.bus.tools import prepare
@@ -117,6 +119,88 @@ def test_an_event_that_came_twice_is_settled_once(offline: Sample) -> None:
     assert offline.value("SELECT count(*) FROM copy.quarantine WHERE state = 'OPEN'") == 2
     quarantine.discard(offline.engine, offline.track(), entry.id, "told by its owner")
     assert offline.value("SELECT count(*) FROM copy.quarantine WHERE state = 'OPEN'") == 0
+
+
+def forged(stream: Stream, seq: int) -> Record:
+    """Somebody else's record of that number, which can't be applied."""
+    [record] = stream(seq, number=REFUSED)
+    others = str(uuid4()).encode()
+    return record._replace(headers=[(name, others if name == "ce_id" else value) for name, value in record.headers])
+
+
+def usurped(sample: Sample, schema: str) -> tuple[Stream, Entry]:
+    """A case whose second number was taken by a forged record, which is in quarantine."""
+    track, stream = sample.track(schema), Stream(sample)
+    prepare(sample, track)
+    track.apply(sample.engine, [*stream(1), forged(stream, 2)])
+    return stream, only(sample, schema)
+
+
+@SCHEMAS
+def test_a_number_that_was_given_up_for_a_forged_record_is_still_its_owners(offline: Sample, schema: str) -> None:
+    track = offline.track(schema)
+    stream, entry = usurped(offline, schema)
+    quarantine.discard(offline.engine, track, entry.id, "nobody of ours wrote it")
+    tally = track.apply(offline.engine, stream(2, 3, 2))
+    assert (tally.applied, tally.duplicates) == (2, 1)
+    assert track.apply(offline.engine, stream(2, 4)).applied == 1
+    assert offline.numbers(stream.case, schema) == [1, 2, 3, 4]
+    assert only(offline, schema, "DISCARDED").seq is None
+
+
+def test_a_forged_record_that_was_discarded_is_passed_over_when_the_log_is_read_again(offline: Sample) -> None:
+    track, stream = offline.track(), Stream(offline)
+    prepare(offline, track)
+    log = [*stream(1), forged(stream, 2), *stream(2, 3)]
+    track.apply(offline.engine, log[:2])
+    quarantine.discard(offline.engine, track, only(offline, "copy").id, "nobody of ours wrote it")
+    for _ in range(3):
+        track.apply(offline.engine, log)
+        assert offline.numbers(stream.case) == [1, 2, 3]
+        rebuild(offline.engine)
+
+
+@SCHEMAS
+def test_a_forged_record_that_is_discarded_after_the_owners_own_takes_no_number(offline: Sample, schema: str) -> None:
+    track = offline.track(schema)
+    stream, entry = usurped(offline, schema)
+    track.apply(offline.engine, stream(2))
+    assert quarantine.discard(offline.engine, track, entry.id, "nobody of ours wrote it").duplicates == 1
+    tally = track.apply(offline.engine, stream(2, 3))
+    assert (tally.applied, tally.duplicates, tally.quarantined) == (1, 1, 0)
+    assert offline.numbers(stream.case, schema) == [1, 2, 3]
+
+
+def test_an_owners_event_that_is_refused_too_waits_for_its_own_decision(offline: Sample) -> None:
+    track = offline.track()
+    stream, entry = usurped(offline, "copy")
+    quarantine.discard(offline.engine, track, entry.id, "nobody of ours wrote it")
+    track.apply(offline.engine, [*stream(2, number=REFUSED), *stream(3)])
+    assert offline.numbers(stream.case) == [1]
+    quarantine.discard(offline.engine, track, only(offline, "copy").id, "told by its owner")
+    assert offline.numbers(stream.case) == [1, 3]
+
+
+def test_to_discard_a_forged_record_leaves_the_owners_own_of_its_number_open(offline: Sample) -> None:
+    track = offline.track()
+    stream, entry = usurped(offline, "copy")
+    track.apply(offline.engine, stream(2, number=REFUSED))
+    quarantine.discard(offline.engine, track, entry.id, "nobody of ours wrote it")
+    own = only(offline, "copy")
+    assert own.id != entry.id
+    track.apply(offline.engine, stream(3))
+    assert offline.numbers(stream.case) == [1]
+    quarantine.discard(offline.engine, track, own.id, "told by its owner")
+    assert offline.numbers(stream.case) == [1, 3]
+
+
+def test_an_owners_event_that_comes_after_what_follows_it_is_set_aside_and_not_dropped(offline: Sample) -> None:
+    track = offline.track()
+    stream, entry = usurped(offline, "copy")
+    quarantine.discard(offline.engine, track, entry.id, "nobody of ours wrote it")
+    track.apply(offline.engine, stream(3, 2))
+    assert offline.numbers(stream.case) == [1, 3]
+    assert only(offline, "copy").reason == OVERTAKEN
 
 
 def test_rubbish_without_an_envelope_can_only_be_given_up(offline: Sample) -> None:
