@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from services.monitoring.policies import FORM, OWN
+from services.monitoring.domain.regime import FORM, OWN
 
 SCHEMA = Path(__file__).parents[1] / "deploy" / "policies" / "schema.json"
 NAMED = ["policy", "version", "region"]

@@ -33,6 +33,7 @@ EVENTS: dict[str, type[Event]] = {
     monitoring.FollowUpScheduled.TYPE: monitoring.FollowUpScheduled,
     monitoring.MonitoringSawAgain.TYPE: monitoring.MonitoringSawAgain,
     monitoring.MonitoringWentBlind.TYPE: monitoring.MonitoringWentBlind,
+    monitoring.PolicyAdopted.TYPE: monitoring.PolicyAdopted,
     planning.CaseClosed.TYPE: planning.CaseClosed,
     planning.CaseImported.TYPE: planning.CaseImported,
     planning.CaseReopened.TYPE: planning.CaseReopened,

@@ -306,3 +306,23 @@ class MonitoringWentBlind(Event):
     @property
     def subject(self) -> UUID:
         return self.watch_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyAdopted(Event):
+    """A version of a policy is in force: what is decided from then on is decided by it."""
+
+    TYPE: ClassVar[str] = "monitoring.PolicyAdopted"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.policy.v1"
+
+    policy_id: UUID
+    policy: str
+    version: str
+    region: str
+    agency: str | None = None
+    document: str
+
+    @property
+    def subject(self) -> UUID:
+        return self.policy_id

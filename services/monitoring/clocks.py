@@ -24,8 +24,8 @@ from services.monitoring.copies import facts_of
 from services.monitoring.domain.alert import AlertState, raised
 from services.monitoring.domain.decision import Decision, decide
 from services.monitoring.domain.fact import Fact, History
-from services.monitoring.domain.policy import Policy
-from services.monitoring.policies import Policies
+from services.monitoring.domain.regime import Regimes
+from services.monitoring.policies import Rulebook
 from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
 
@@ -58,7 +58,7 @@ class ClockWorker:
 
     engine: Engine
     codec: Codec
-    policies: Policies
+    policies: Rulebook
     wake: Callable[[], None]
     tick: float
 
@@ -86,10 +86,11 @@ class ClockWorker:
 
     def _settle(self, connection: Connection, due: dict[UUID, Due], running: tracing.Running) -> None:
         looks: dict[UUID, datetime | None] = {}
-        decided: list[tuple[Decision, History, Policy]] = []
+        decided: list[tuple[Decision, History]] = []
+        regimes = self.policies.known(connection, self.codec)
         for case_id, facts in facts_of(connection, self.codec, due).items():
             try:
-                found, looks[case_id] = self._look(case_id, facts, due[case_id].watermark)
+                found, looks[case_id] = _look(case_id, facts, due[case_id].watermark, regimes)
             except Exception as error:  # noqa: BLE001  # a case that can't be judged costs itself alone; it is tried with each watermark
                 log.error("a case can't be judged", case_id=str(case_id), error=type(error).__name__)
                 found, looks[case_id] = [], due[case_id].watermark
@@ -98,31 +99,21 @@ class ClockWorker:
         order = sorted(looks)
         connection.execute(_LOOK_AGAIN, {"cases": order, "looks": [looks[case_id] for case_id in order]})
 
-    def _look(
-        self, case_id: UUID, facts: list[Fact], watermark: datetime
-    ) -> tuple[list[tuple[Decision, History, Policy]], datetime | None]:
-        history = History.below(case_id, facts, watermark)
-        policy = self.policies.of(history.region)
-        decisions, look = decide(history, watermark, policy, RULES)
-        later = min((fact.recorded_at for fact in facts if fact.recorded_at >= watermark), default=None)
-        moments = [moment for moment in (look, later) if moment is not None]
-        return [(one, history, policy) for one in decisions], min(moments, default=None)
-
     def _state(
-        self, connection: Connection, decided: list[tuple[Decision, History, Policy]], due: dict[UUID, Due], running: tracing.Running
+        self, connection: Connection, decided: list[tuple[Decision, History]], due: dict[UUID, Due], running: tracing.Running
     ) -> None:
         """Make the decisions that were not made before."""
         if not decided:
             return
         work = Work(connection, self.codec, self.policies)
-        new = work.undecided(one.id for one, _, _ in decided)
-        fresh = [(one, history, policy) for one, history, policy in decided if one.id in new]
-        work.load({subject for one, _, _ in fresh for subject in _touches(one)})
+        new = work.undecided(one.id for one, _ in decided)
+        fresh = [(one, history) for one, history in decided if one.id in new]
+        work.load({subject for one, _ in fresh for subject in _touches(one)})
         running.tell({"continuum.decisions": len(fresh)})
-        running.link(one.because.envelope.traceparent for one, _, _ in tracing.some(fresh))
-        for number, (one, history, policy) in enumerate(fresh):
-            work.cause = _cause(one, policy)
-            if _apply(one, history, policy, work):
+        running.link(one.because.envelope.traceparent for one, _ in tracing.some(fresh))
+        for number, (one, history) in enumerate(fresh):
+            work.cause = _cause(one)
+            if _apply(one, history, work):
                 if number < MARKED:
                     work.cause = replace(work.cause, traceparent=_mark(one))
                 work.emit(one.event)
@@ -130,6 +121,17 @@ class ClockWorker:
                 if not one.history:
                     metrics.LATENESS.observe((work.now - due[history.case_id].since).total_seconds())
         work.save()
+
+
+def _look(
+    case_id: UUID, facts: list[Fact], watermark: datetime, regimes: Regimes
+) -> tuple[list[tuple[Decision, History]], datetime | None]:
+    """What is decided of a case, and when to look again."""
+    history = History.below(case_id, facts, watermark)
+    decisions, look = decide(history, watermark, regimes, RULES)
+    later = min((fact.recorded_at for fact in facts if fact.recorded_at >= watermark), default=None)
+    moments = [moment for moment in (look, later) if moment is not None]
+    return [(one, history) for one in decisions], min(moments, default=None)
 
 
 def _due(connection: Connection, known: Reached) -> dict[UUID, Due]:
@@ -148,14 +150,14 @@ def _touches(decision: Decision) -> set[UUID]:
     return {event.alert_id} if isinstance(event, AlertRaised | AlertEscalated | AlertResolved | AlertAutoCleared) else set()
 
 
-def _apply(decision: Decision, history: History, policy: Policy, work: Work) -> bool:
+def _apply(decision: Decision, history: History, work: Work) -> bool:
     """Change what the decision is about. False where somebody has closed the alert meanwhile: then there is nothing to say."""
     event = decision.event
     match event:
         case FollowUpMissed() | FollowUpMadeUp():
             _mark_follow_up(event, work)
         case AlertRaised():
-            work.alerts.put(raised(event, region=history.region, at=work.now, policy_version=policy.stamp))
+            work.alerts.put(raised(event, region=history.region, at=work.now, policy_version=decision.policy_version))
         case AlertEscalated() | AlertResolved() | AlertAutoCleared():
             alert = work.alerts.get(event.alert_id)
             if alert is None or not alert.is_open:
@@ -192,7 +194,7 @@ def _mark(decision: Decision) -> str | None:
     return tracing.mark(f"decide {type(event).__name__}", kind=tracing.Kind.PRODUCER, parent=parent, about=about)
 
 
-def _cause(decision: Decision, policy: Policy) -> Cause:
+def _cause(decision: Decision) -> Cause:
     """The worker's own act, because of a fact; of imported history, part of that import at the time it had."""
     because = decision.because.envelope
     return Cause(
@@ -206,6 +208,6 @@ def _cause(decision: Decision, policy: Policy) -> Cause:
         import_id=because.import_id if decision.history else None,
         correlation_id=because.correlation_id,
         causation_id=because.event_id,
-        policy_version=policy.stamp,
+        policy_version=decision.policy_version,
         traceparent=because.traceparent,
     )

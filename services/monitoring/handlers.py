@@ -41,7 +41,7 @@ class Work(Protocol):
     def views(self) -> Holds[CaseView]: ...
     @property
     def envelope(self) -> Envelope: ...
-    def policy(self, region: str) -> Policy: ...
+    def policy(self, region: str, agency: str = "") -> Policy: ...
     def keep_fact(self) -> None: ...
     def emit(self, event: Event) -> None: ...
 
@@ -83,8 +83,8 @@ def schedule_follow_up(_: UUID, command: asked.ScheduleFollowUp, work: Work) -> 
     care = work.cares.get(command.case_id)
     if care is None or not care.is_open:
         raise Conflict("The case is not open: nothing is followed up.")
-    care.must_be_awake(work.now, work.policy(care.region))
-    changed, made, event = care.schedule_by_hand(_end_of(work, care.region, command.due_on))
+    care.must_be_awake(work.now, work.policy(care.region, care.agency))
+    changed, made, event = care.schedule_by_hand(_end_of(work, care, command.due_on))
     work.cares.put(changed)
     work.follow_ups.put(made)
     work.emit(event)
@@ -98,8 +98,8 @@ def reschedule_follow_up(follow_up_id: UUID, command: asked.RescheduleFollowUp, 
         raise Conflict("Its time has passed: record the contact, late as it is.")
     care = work.cares.get(found.case_id)
     if care is not None:
-        care.must_be_awake(work.now, work.policy(care.region))
-    moved, event = found.reschedule(_end_of(work, care.region if care else "", command.due_on))
+        care.must_be_awake(work.now, work.policy(care.region, care.agency))
+    moved, event = found.reschedule(_end_of(work, care, command.due_on))
     work.follow_ups.put(moved)
     work.emit(event)
     return moved
@@ -139,7 +139,7 @@ def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) ->
 def begin_care(event: intake.CaseOpened, work: Work) -> None:
     """An opened case is followed up from its opening, unless planning has spoken of it already."""
     care = work.cares.get(event.case_id) or Care(id=event.case_id)
-    known = replace(care, version=care.version + 1, region=event.region, priority=event.priority)
+    known = replace(care, version=care.version + 1, region=event.region, agency=event.agency, priority=event.priority)
     work.cares.put(known)
     if not known.settled_by_planning:
         _begin(work, known, under_way=event.under_way)
@@ -157,6 +157,13 @@ def end_care(event: planning.CaseClosed, work: Work) -> None:
         work.emit(said)
 
 
+def follow_lead(event: intake.LeadHandedOver, work: Work) -> None:
+    """From here on the case's follow-ups are scheduled by the policy of who leads it now."""
+    care = work.cares.get(event.case_id)
+    if care is not None:
+        work.cares.put(replace(care, version=care.version + 1, agency=event.to_agency))
+
+
 def begin_care_again(event: planning.CaseReopened, work: Work) -> None:
     """A reopened case is followed up in a new period."""
     care = replace(work.cares.get(event.case_id) or Care(id=event.case_id), settled_by_planning=True)
@@ -167,7 +174,7 @@ def rest(event: planning.CaseSuspended, work: Work) -> None:
     """A suspended case's follow-ups are due later, by as long as it rests: at the latest until its day of review is over."""
     care = (work.cares.get(event.case_id) or Care(id=event.case_id)).rest(work.effective, event.review_on)
     work.cares.put(care)
-    policy = work.policy(care.region)
+    policy = work.policy(care.region, care.agency)
     for one in _open(work, event.case_id):
         work.follow_ups.put(one.rest(care.rests_for(one.since or work.effective, policy)))
 
@@ -177,7 +184,7 @@ def go_on(event: planning.CaseResumed, work: Work) -> None:
     care = work.cares.get(event.case_id)
     if care is None:
         return
-    left = care.rests_for(work.effective, work.policy(care.region))
+    left = care.rests_for(work.effective, work.policy(care.region, care.agency))
     work.cares.put(care.go_on())
     for one in _open(work, event.case_id):
         work.follow_ups.put(one.rest(-left))
@@ -190,7 +197,7 @@ def hasten(event: intake.PriorityChanged, work: Work) -> None:
         return
     work.cares.put(replace(care, version=care.version + 1, priority=event.priority))
     for one in _open(work, event.case_id):
-        hastened = one.hasten(event.priority, work.policy(care.region))
+        hastened = one.hasten(event.priority, work.policy(care.region, care.agency))
         if hastened is not one:
             work.follow_ups.put(hastened)
 
@@ -202,6 +209,7 @@ REACTIONS: Mapping[type[Event], Callable[[Any, Any], None]] = {
     planning.CaseResumed: go_on,
     planning.CaseClosed: end_care,
     planning.CaseReopened: begin_care_again,
+    intake.LeadHandedOver: follow_lead,
 }
 
 
@@ -233,8 +241,10 @@ def _schedule(work: Work, care: Care, since: datetime) -> FollowUp | None:
     if not care.is_known:
         work.cares.put(care.postpone(since))
         return None
+    policy = work.policy(care.region, care.agency)
+    work.cause = replace(work.cause, policy_version=policy.stamp)
     try:
-        changed, made, event = care.schedule(since, work.policy(care.region))
+        changed, made, event = care.schedule(since, policy)
     except OverflowError:
         raise InvalidEvent("it happened at a time that no calendar has") from None
     work.cares.put(changed)
@@ -251,11 +261,12 @@ def _oldest_open(work: Work, case_id: UUID) -> FollowUp | None:
     return min(_open(work, case_id), key=lambda one: (one.due_at, one.number), default=None)
 
 
-def _end_of(work: Work, region: str, day: date) -> datetime:
-    """The end of a day to come, in the zone of the region's policy. Raises Invalid for one that has passed, or lies beyond all planning."""
+def _end_of(work: Work, care: Care | None, day: date) -> datetime:
+    """The end of a day to come, in the zone of the lead's policy. Raises Invalid for one that has passed, or lies beyond all planning."""
     if not date.min < day < work.now.date() + FARTHEST:
         raise Invalid("That day can't be planned for.", Fix("due_on", "a day within ten years"))
-    due = work.policy(region).calendar.end_of(day).astimezone(work.now.tzinfo)
+    policy = work.policy(care.region, care.agency) if care else work.policy("")
+    due = policy.calendar.end_of(day).astimezone(work.now.tzinfo)
     if due <= work.now:
         raise Invalid("That day has passed.", Fix("due_on", "today or a later day"))
     return due

@@ -1,4 +1,4 @@
-"""Where monitoring is put together: `python -m services.monitoring.main [--only api|relay|consumer|statements|clocks|blindness]`."""
+"""Where monitoring is put together: `python -m services.monitoring.main [--only api|relay|consumer|statements|policies|clocks|…]`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +15,7 @@ from casebus.topics import case_topics, read_topics
 from casebus.track import Handler
 from casebus.watermark import StatementReader
 from services.monitoring import api, handlers
+from services.monitoring.adoptions import Adopter, Adoptions
 from services.monitoring.blindness import BlindWatch
 from services.monitoring.clocks import ClockWorker
 from services.monitoring.copies import Copies
@@ -29,15 +30,17 @@ def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: floa
     """Monitoring reads every case topic, its own among them. Raises BadPolicy where a policy says nothing of a rule."""
     policies.must_cover(RULES)
     owners = tuple(topic.owner for topic in case_topics(read_topics()))
+    rulebook = Adoptions(files=policies)
 
     def work(connection: Connection, codec: Codec) -> Work:
-        return Work(connection, codec, policies)
+        return Work(connection, codec, rulebook)
 
     def jobs(parts: Parts) -> Mapping[str, Job]:
         statements = StatementReader(engine=parts.engine, cluster=parts.cluster, codec=parts.codec, owners=owners)
-        clocks = ClockWorker(engine=parts.engine, codec=parts.codec, policies=policies, wake=parts.wake, tick=tick_seconds)
+        clocks = ClockWorker(engine=parts.engine, codec=parts.codec, policies=rulebook, wake=parts.wake, tick=tick_seconds)
+        adopter = Adopter(engine=parts.engine, codec=parts.codec, files=policies, make_work=lambda c: work(c, parts.codec), wake=parts.wake)
         watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
-        return {"statements": statements.run, "clocks": clocks.run, "blindness": watch.run}
+        return {"statements": statements.run, "policies": adopter.run, "clocks": clocks.run, "blindness": watch.run}
 
     return Blueprint(
         name="monitoring",

@@ -4,28 +4,30 @@ A file is for a region, or for an agency in it. It holds what differs: a section
 `duties`, `counts` and `ladders` are taken rule by rule, every other section as a whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
+from sqlalchemy import Connection
 
+from casebus.codec import Codec
 from casebus.settings import MissingSetting
 from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.regime import EVERYWHERE, Regimes, Scope, Written, always, policy_of, scope_of
 from services.monitoring.domain.rule import Rule
 from services.monitoring.policy_text import Document, Unreadable, read
-
-FORM = TypeAdapter(Policy)
-EVERYWHERE = "*"
-OWN = ("policy", "version", "region", "agency")
-"""What a policy never takes from another."""
-BY_RULE = ("duties", "counts", "ladders")
-Scope = tuple[str, str]
 
 
 class BadPolicy(MissingSetting):
     """Policies that can't be used; each line of the message names file, line, field and fix."""
+
+
+class Rulebook(Protocol):
+    """What says which policies hold: the files (Policies), or what was adopted of them (adoptions.py)."""
+
+    def known(self, connection: Connection, codec: Codec) -> Regimes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,16 @@ class Policies:
 
     by_region: Mapping[str, Policy]
     by_agency: Mapping[Scope, Policy] = field(default_factory=dict)
-    documents: Mapping[Scope, Mapping[str, Any]] = field(default_factory=dict)
+    documents: Mapping[Scope, Written] = field(default_factory=dict)
 
     def of(self, region: str, agency: str = "") -> Policy:
         """An agency's own, else its region's, else that for everywhere."""
         own = self.by_agency.get((region, agency)) or self.by_agency.get((EVERYWHERE, agency))
         return own or self.by_region.get(region) or self.by_region[EVERYWHERE]
+
+    def known(self, _: Connection, __: Codec) -> Regimes:
+        """As if they had held always: for who has not adopted any."""
+        return always(self.of)
 
     def all(self) -> list[Policy]:
         return [*self.by_region.values(), *self.by_agency.values()]
@@ -77,29 +83,6 @@ def read_policies(folder: Path) -> Policies:
         by_agency={scope: policy for scope, policy in made.items() if scope[1]},
         documents=documents,
     )
-
-
-def scope_of(document: Mapping[str, Any]) -> Scope:
-    return str(document.get("region", "")), str(document.get("agency") or "")
-
-
-def policy_of(scope: Scope, documents: Mapping[Scope, Mapping[str, Any]]) -> Policy:
-    """The whole of a policy, with what it takes of others. Raises ValidationError."""
-    region, agency = scope
-    chain = [documents[each] for each in dict.fromkeys([(EVERYWHERE, ""), (region, ""), (EVERYWHERE, agency), scope]) if each in documents]
-    return FORM.validate_python(_laid_over(chain))
-
-
-def _laid_over(chain: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The last one's own fields, and of each section the last that is written."""
-    whole: dict[str, Any] = {}
-    for one in chain:
-        for name, value in one.items():
-            before = whole.get(name)
-            whole[name] = {**before, **value} if name in BY_RULE and isinstance(before, dict) and isinstance(value, dict) else value
-    own = {name: chain[-1][name] for name in OWN if name in chain[-1]}
-    stamps = [f"{one.get('policy')}/{one.get('version')}" for one in reversed(chain[:-1])]
-    return {name: value for name, value in whole.items() if name not in OWN} | own | {"based_on": tuple(stamps)}
 
 
 def _document(path: Path) -> Document:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -14,7 +15,8 @@ from casebus.work import Work as BusWork
 from services.monitoring.domain.alert import Alert
 from services.monitoring.domain.follow_up import Care, FollowUp
 from services.monitoring.domain.policy import Policy
-from services.monitoring.policies import Policies
+from services.monitoring.domain.regime import Regimes
+from services.monitoring.policies import Rulebook
 
 _BEHIND = text("""
     SELECT id, case_id FROM own.follow_up WHERE id = ANY(CAST(:ids AS uuid[]))
@@ -24,7 +26,7 @@ _BEHIND = text("""
 class Work(BusWork):
     """One transaction over a batch: commands, reactions and the clock worker's decisions."""
 
-    def __init__(self, connection: Connection, codec: Codec, policies: Policies) -> None:
+    def __init__(self, connection: Connection, codec: Codec, policies: Rulebook) -> None:
         super().__init__(connection, codec)
         self._policies = policies
         self._case_of: dict[UUID, UUID] = {}
@@ -33,8 +35,13 @@ class Work(BusWork):
         self.alerts = self.shelf("own.alert", Alert)
         self.sharing = self.shelf(SHARING, Sharing, lock=False)
 
-    def policy(self, region: str) -> Policy:
-        return self._policies.of(region)
+    @cached_property
+    def _regimes(self) -> Regimes:
+        return self._policies.known(self.connection, self._codec)
+
+    def policy(self, region: str, agency: str = "") -> Policy:
+        """The one in force now."""
+        return self._regimes.of(region, agency).newest
 
     def load(self, ids: Collection[UUID]) -> None:
         """The ids are of cases, follow-ups or alerts; of a case come its open follow-ups, of the others what was asked for."""

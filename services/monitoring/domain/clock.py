@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.monitoring.domain.course import Course, Pause, Retime
+from services.monitoring.domain.course import Course, Pause, Rebase, Retime
 from services.monitoring.domain.fact import Fact
 
 
@@ -34,7 +34,8 @@ class Ending(StrEnum):
 class Clock:
     """`round` is the id of the event that started it: the same duty started again is another clock.
 
-    `ends` cancel it, `retimes` set it anew, `pauses` move it by as long as they last. `agency` is responsible; None says that it is whoever
+    `ends` cancel it, `retimes` set it anew, `pauses` move it by as long as they last, `rebases` are policies
+    that were adopted while it ran. `agency` is responsible; None says that it is whoever
     leads the case at the moment of the decision.
     """
 
@@ -47,6 +48,7 @@ class Clock:
     ends: tuple[Fact, ...] = ()
     retimes: tuple[Retime, ...] = ()
     pauses: tuple[Pause, ...] = ()
+    rebases: tuple[Rebase, ...] = ()
 
     @property
     def round(self) -> UUID:
@@ -75,7 +77,9 @@ class Verdict:
 def judge(clock: Clock, watermark: datetime, decidable_from: datetime | None) -> Verdict:
     """Decide the clock from the facts it holds, all of which were recorded below the watermark."""
     answered = sorted((*clock.stops, *clock.ends), key=lambda fact: fact.order)
-    course = Course.of(clock.start, clock.due, clock.deadline).through(clock.retimes, clock.pauses, answered, decidable_from)
+    course = Course.of(clock.start, clock.due, clock.deadline).through(
+        [*clock.retimes, *clock.pauses, *clock.rebases], answered, decidable_from
+    )
     due, deadline, moved = course.due, course.deadline, course.moved_by
     in_time = [fact for fact in answered if fact.effective <= deadline]
     if decidable_from is None:

@@ -19,6 +19,27 @@ class Retime:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Times:
+    """A clock's times by one policy, at first and after each fact that sets them anew."""
+
+    due: datetime
+    deadline: datetime
+    retimes: tuple[Retime, ...] = ()
+
+    def after(self, fact: Fact | None) -> tuple[datetime, datetime]:
+        return next(((one.due, one.deadline) for one in self.retimes if one.fact == fact), (self.due, self.deadline))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rebase:
+    """A policy was adopted while the clock ran: its times by that one, counted from its start."""
+
+    since: datetime
+    times: Times
+    may_lengthen: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pause:
     """Time that doesn't count: from a fact until another one, at the latest until a moment that was set when it began."""
 
@@ -42,6 +63,8 @@ class Course:
     spans: tuple[tuple[Fact, datetime], ...] = ()
     """What began each pause, and when it ended or ends."""
     moved_by: tuple[Fact, ...] = ()
+    retime: Fact | None = None
+    """What set its time last."""
 
     @classmethod
     def of(cls, start: Fact, due: datetime, deadline: datetime) -> "Course":
@@ -64,18 +87,20 @@ class Course:
             reached = max(reached, end)
         return total
 
-    def through(
-        self, retimes: Iterable[Retime], pauses: Iterable[Pause], answered: Sequence[Fact], decidable_from: datetime | None
-    ) -> "Course":
+    def through(self, changes: Iterable[Retime | Pause | Rebase], answered: Sequence[Fact], decidable_from: datetime | None) -> "Course":
         """What moves it counts if it was recorded by the deadline that it changes, and before anything answered in time.
 
         Of imported history: if it took effect by that deadline and was recorded by the moment of the decision.
         """
         course = self
-        changes: list[Retime | Pause] = [*retimes, *(half for pause in pauses for half in _halves(pause))]
-        for change in sorted(changes, key=lambda one: _told(one).order):
-            fact, deadline = _told(change), course.deadline
-            is_answered = any(each.order < fact.order and each.effective <= deadline for each in answered)
+        halves = (half for change in changes for half in (_halves(change) if isinstance(change, Pause) else (change,)))
+        for change in sorted(halves, key=_order):
+            deadline = course.deadline
+            is_answered = any(each.order < _order(change) and each.effective <= deadline for each in answered)
+            if isinstance(change, Rebase):
+                course = course if is_answered or change.since > deadline else course._rebased(change)
+                continue
+            fact = _told(change)
             too_late = fact.effective > deadline or fact.recorded_at > max(deadline, decidable_from or deadline)
             if fact.order > self.began and (is_answered or too_late):
                 break
@@ -84,7 +109,7 @@ class Course:
 
     def _after(self, change: Retime | Pause, fact: Fact) -> "Course":
         if isinstance(change, Retime):
-            moved = replace(self, set_due=change.due, set_deadline=change.deadline, since=change.since or self.since)
+            moved = replace(self, set_due=change.due, set_deadline=change.deadline, since=change.since or self.since, retime=fact)
         else:
             end = change.until if change.resumed is None else min(change.until, change.resumed.effective)
             others = tuple(each for each in self.spans if each[0] is not change.begun)
@@ -95,6 +120,21 @@ class Course:
             known = fact.effective if fact.envelope.origin is Origin.IMPORT else fact.recorded_at
             moved = replace(moved, floor=max(self.floor, known))
         return replace(moved, moved_by=(*self.moved_by, fact))
+
+    def _rebased(self, change: Rebase) -> "Course":
+        """Earlier, but not before the adoption: nobody is late by a policy that wasn't there. Later only where the policy says so."""
+        due, deadline = change.times.after(self.retime)
+        begun = change.since - self._paused
+
+        def moved(old: datetime, new: datetime) -> datetime:
+            return new if change.may_lengthen and new > old else min(old, max(new, begun))
+
+        return replace(self, set_due=moved(self.set_due, due), set_deadline=moved(self.set_deadline, deadline))
+
+
+def _order(change: Retime | Pause | Rebase) -> tuple[datetime, str, int]:
+    """A policy holds for what is recorded at the moment of its adoption."""
+    return (change.since, "", 0) if isinstance(change, Rebase) else _told(change).order
 
 
 def _halves(pause: Pause) -> Iterable[Pause]:

@@ -85,6 +85,12 @@ class History:
         return handed[-1] if handed else next((event.agency for _, event in self.of(intake.CaseReceived)), "")
 
     @cached_property
+    def leads(self) -> tuple[str, ...]:
+        """Every agency that has led it, the first one first."""
+        received = (event.agency for _, event in self.of(intake.CaseReceived))
+        return tuple(dict.fromkeys((*received, *(event.to_agency for _, event in self.of(intake.LeadHandedOver)))))
+
+    @cached_property
     def is_whole(self) -> bool:
         """Whether it has its beginning: without that, nobody would be responsible for what follows."""
         return any(True for _ in self.of(intake.CaseReceived))

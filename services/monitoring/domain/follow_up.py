@@ -99,6 +99,8 @@ class Care:
     id: UUID
     version: int = 1
     region: str = ""
+    agency: str = ""
+    """The lead, by whose policy follow-ups are scheduled."""
     priority: Priority = Priority.MEDIUM
     is_open: bool = False
     under_way: bool = False

@@ -39,7 +39,7 @@ class FakeWork(MemoryWork):
     def keep_fact(self) -> None:
         raise NotImplementedError
 
-    def policy(self, region: str) -> Policy:
+    def policy(self, region: str, agency: str = "") -> Policy:
         self.regions.append(region)
         return POLICY
 

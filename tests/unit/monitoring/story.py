@@ -17,6 +17,7 @@ from casebus.event import Event
 from services.monitoring.domain.decision import Decision, decide
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.regime import always
 from services.monitoring.rules import RULES
 from tests import policies
 
@@ -166,10 +167,10 @@ class Story:
         return self.tell(intake.LeadHandedOver(case_id=CASE, from_agency=LEAD, to_agency=to, lead_epoch=2), at)
 
     def decisions(self, watermark: datetime) -> list[Decision]:
-        return decide(History.below(CASE, self.facts, watermark), watermark, self.policy, RULES)[0]
+        return decide(History.below(CASE, self.facts, watermark), watermark, always(lambda *_: self.policy), RULES)[0]
 
     def look(self, watermark: datetime) -> datetime | None:
-        return decide(History.below(CASE, self.facts, watermark), watermark, self.policy, RULES)[1]
+        return decide(History.below(CASE, self.facts, watermark), watermark, always(lambda *_: self.policy), RULES)[1]
 
     def said(self, watermark: datetime, *, about: type[Event] | None = None) -> list[Event]:
         """The events that are decided, of one type if wanted."""
