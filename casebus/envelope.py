@@ -261,6 +261,11 @@ def _trace(value: bytes) -> str | None:
     return value.decode("ascii") if _is_trace(value) else None
 
 
+def trace_context(text: str | None) -> str | None:
+    """The same for a header that was kept as text."""
+    return text if text is not None and _is_trace(text.encode(errors="replace")) else None
+
+
 def _matching(value: bytes, fits: "_Fits") -> str:
     if fits(value) is None:
         raise ValueError

@@ -1,5 +1,6 @@
 """The topics, as `schemas/topics/<owner>.yaml` declares them: who writes, who reads, what keeps the order, how long it stays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -55,7 +56,11 @@ class Topic:
         """The topic's settings as Kafka names them."""
         kept = -1 if self.retention is None else round(self.retention.total_seconds() * 1000)
         policy = "compact" if self.cleanup is Cleanup.COMPACT else "delete"
-        return {"cleanup.policy": policy, "retention.ms": str(kept), "retention.bytes": "-1"}
+        return {"cleanup.policy": policy, "retention.ms": str(kept), "retention.bytes": "-1"} | _COMPACTED.get(self.kind, {})
+
+
+_COMPACTED: Mapping[Kind, dict[str, str]] = {Kind.WATERMARK: {"segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}}
+"""Owners state several times a second, and who reads statements begins at the first: what is older than minutes is to be gone by then."""
 
 
 @dataclass(frozen=True, slots=True)

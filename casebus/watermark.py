@@ -4,7 +4,7 @@ The watermark of a partition is the least, over the owners, of the greatest T wh
 generation. All statements that are not reached yet are kept, not the newest only: a reader that lags steadily never reaches the newest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Signal
@@ -90,12 +90,13 @@ def prune(connection: Connection) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StatementReader:
-    """A job of monitoring: reads every owner's watermark topic."""
+    """A job of monitoring: reads every owner's watermark topic. `learned` is called whenever an owner has said something new."""
 
     engine: Engine
     cluster: Cluster
     codec: Codec
     owners: tuple[str, ...]
+    learned: Callable[[], None] = lambda: None
 
     def run(self, stop: Signal) -> None:
         while not stop.is_set():
@@ -130,3 +131,4 @@ class StatementReader:
             with self.engine.begin() as connection:
                 learn(connection, said)
                 prune(connection)
+            self.learned()

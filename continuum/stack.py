@@ -127,7 +127,7 @@ class Manner:
     region: str = "north"  # the personas'
     page: bool = True
     begin: datetime | None = None
-    watermark_seconds: float = 1.0
+    watermark_seconds: float = 0.2
     step: Step = lambda _: None
 
 
@@ -217,7 +217,7 @@ def _environments(
         "CONTINUUM_JWT_PUBLIC_KEY": str(home / "dev-issuer.pub"),
         "CONTINUUM_POLICIES": str(CLONE / "deploy" / "policies"),
         "CONTINUUM_WATERMARK_SECONDS": str(manner.watermark_seconds),
-        "CONTINUUM_TICK_SECONDS": str(min(0.2, manner.watermark_seconds / 2)),
+        "CONTINUUM_TICK_SECONDS": str(min(0.1, manner.watermark_seconds / 2)),
         "CONTINUUM_HOME": str(home),
         "PYTHONPATH": str(CLONE),
         "PYTHONDONTWRITEBYTECODE": "",  # compiled once: a second start takes half the time

@@ -5,7 +5,7 @@ takes cases that no other holds (SKIP LOCKED), and the key of a decision lets it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event as Signal
 from typing import NamedTuple
@@ -20,16 +20,17 @@ from casebus.contracts.monitoring import AlertAutoCleared, AlertEscalated, Alert
 from casebus.envelope import Origin, Role
 from casebus.watermark import Reached, reached
 from services.monitoring import metrics
-from services.monitoring.copies import facts_of
 from services.monitoring.domain.alert import AlertState, raised
 from services.monitoring.domain.decision import Decision, decide
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.regime import Regimes
+from services.monitoring.kept import AS_NUMBER, facts_of
 from services.monitoring.policies import Rulebook
 from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
 
-BATCH = 500
+BATCH = 200
+"""Cases of a partition in one transaction: few enough that neither a reader of their facts nor the API waits for it for long."""
 MARKED = 20
 """How many decisions of one turn get a span of their own in the trace of their cause: all but after an outage, when it would cost time."""
 _DUE = text("""
@@ -54,13 +55,14 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ClockWorker:
-    """A job of monitoring."""
+    """A job of monitoring. It looks when `told` is set, by whoever hears of a watermark in this process, and each `tick` seconds."""
 
     engine: Engine
     codec: Codec
     policies: Rulebook
     wake: Callable[[], None]
     tick: float
+    told: Signal = field(default_factory=Signal)
 
     def run(self, stop: Signal) -> None:
         while not stop.is_set():
@@ -70,7 +72,8 @@ class ClockWorker:
             except Exception as error:  # noqa: BLE001  # a database that is away: begin again until it is back
                 log.warning("clocks begin again", error=type(error).__name__)
                 stop.wait(0.5)
-            stop.wait(self.tick)
+            self.told.wait(self.tick)
+            self.told.clear()
 
     def turn(self) -> int:
         """One transaction; returns how many cases were looked at."""
@@ -96,7 +99,7 @@ class ClockWorker:
                 found, looks[case_id] = [], due[case_id].watermark
             decided.extend(found)
         self._state(connection, decided, due, running)
-        order = sorted(looks)
+        order = sorted(looks, key=AS_NUMBER)
         connection.execute(_LOOK_AGAIN, {"cases": order, "looks": [looks[case_id] for case_id in order]})
 
     def _state(
@@ -108,9 +111,12 @@ class ClockWorker:
         work = Work(connection, self.codec, self.policies)
         new = work.undecided(one.id for one, _ in decided)
         fresh = [(one, history) for one, history in decided if one.id in new]
-        work.load({subject for one, _ in fresh for subject in _touches(one)})
+        if changed := _follow_ups(fresh):
+            work.follow_ups.load_ids(changed)
+        if changed := _alerts(fresh):
+            work.alerts.load_ids(changed)
         running.tell({"continuum.decisions": len(fresh)})
-        running.link(one.because.envelope.traceparent for one, _ in tracing.some(fresh))
+        running.link(one.because.traceparent for one, _ in tracing.some(fresh))
         for number, (one, history) in enumerate(fresh):
             work.cause = _cause(one)
             if _apply(one, history, work):
@@ -142,12 +148,14 @@ def _due(connection: Connection, known: Reached) -> dict[UUID, Due]:
     return {case_id: Due(watermark, since) for watermark, case_id, since in rows}
 
 
-def _touches(decision: Decision) -> set[UUID]:
-    """The ids of what the decision changes."""
-    event = decision.event
-    if isinstance(event, FollowUpMissed | FollowUpMadeUp):
-        return {event.follow_up_id}
-    return {event.alert_id} if isinstance(event, AlertRaised | AlertEscalated | AlertResolved | AlertAutoCleared) else set()
+def _follow_ups(decided: list[tuple[Decision, History]]) -> set[UUID]:
+    """Those that the decisions mark."""
+    return {one.event.follow_up_id for one, _ in decided if isinstance(one.event, FollowUpMissed | FollowUpMadeUp)}
+
+
+def _alerts(decided: list[tuple[Decision, History]]) -> set[UUID]:
+    """Those that the decisions change; one that is raised is not there yet, for its id is its decision's."""
+    return {one.event.alert_id for one, _ in decided if isinstance(one.event, AlertEscalated | AlertResolved | AlertAutoCleared)}
 
 
 def _apply(decision: Decision, history: History, work: Work) -> bool:
@@ -183,7 +191,7 @@ def _rule(decision: Decision) -> str:
 
 def _mark(decision: Decision) -> str | None:
     """The decision in the trace of what it follows from, so that who opens the request's trace sees the alert."""
-    event, parent = decision.event, decision.because.envelope.traceparent
+    event, parent = decision.event, decision.because.traceparent
     about: tracing.About = {
         "messaging.system": "kafka",
         "messaging.operation.type": "create",
@@ -196,7 +204,7 @@ def _mark(decision: Decision) -> str | None:
 
 def _cause(decision: Decision) -> Cause:
     """The worker's own act, because of a fact; of imported history, part of that import at the time it had."""
-    because = decision.because.envelope
+    because = decision.because
     return Cause(
         agency=decision.agency,
         actor="system-monitoring",
@@ -207,7 +215,7 @@ def _cause(decision: Decision) -> Cause:
         recorded_at=because.recorded_at,
         import_id=because.import_id if decision.history else None,
         correlation_id=because.correlation_id,
-        causation_id=because.event_id,
+        causation_id=because.id,
         policy_version=decision.policy_version,
         traceparent=because.traceparent,
     )

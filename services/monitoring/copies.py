@@ -8,15 +8,14 @@ from sqlalchemy import Connection, text
 
 from casebus.aggregate import Holds
 from casebus.codec import Codec
-from casebus.envelope import Envelope, Origin, from_headers
-from casebus.inbox import pack, unpack
+from casebus.envelope import Envelope, Origin
+from casebus.inbox import pack
 from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
 from casebus.work import Received
 from casebus.work import Work as BusWork
 from services.monitoring.cells import Counted, move
 from services.monitoring.domain.case_view import CaseView
-from services.monitoring.domain.fact import Fact
 
 
 class Copies(BusWork):
@@ -128,15 +127,3 @@ def _keep_hand_offs(connection: Connection, views: list[CaseView]) -> None:
             "ats": [one.at for _, _, one in rows],
         },
     )
-
-
-def facts_of(connection: Connection, codec: Codec, cases: Collection[UUID]) -> dict[UUID, list[Fact]]:
-    """Every fact that is kept of these cases, in no order."""
-    found: dict[UUID, list[Fact]] = {case_id: [] for case_id in cases}
-    rows = connection.execute(
-        text("SELECT case_id, owner, headers, value FROM copy.fact WHERE case_id = ANY(CAST(:cases AS uuid[]))"), {"cases": sorted(cases)}
-    )
-    for case_id, owner, headers, value in rows:
-        envelope = from_headers(unpack(headers), topic=f"{owner}.case.v1", key=str(case_id).encode())
-        found[case_id].append(Fact(codec.decode(value), envelope))
-    return found

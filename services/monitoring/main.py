@@ -1,6 +1,7 @@
 """Where monitoring is put together: `python -m services.monitoring.main [--only api|relay|consumer|statements|policies|clocks|…]`."""
 
 from collections.abc import Callable, Mapping
+from threading import Event as Signal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -26,7 +27,7 @@ from services.monitoring.settings import Settings
 from services.monitoring.storage import Work
 
 
-def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: float = 30.0) -> Blueprint:
+def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: float = 30.0) -> Blueprint:
     """Monitoring reads every case topic, its own among them. Raises BadPolicy where a policy says nothing of a rule."""
     policies.must_cover(RULES)
     owners = tuple(topic.owner for topic in case_topics(read_topics()))
@@ -36,8 +37,9 @@ def blueprint(policies: Policies, tick_seconds: float = 0.2, blind_seconds: floa
         return Work(connection, codec, rulebook)
 
     def jobs(parts: Parts) -> Mapping[str, Job]:
-        statements = StatementReader(engine=parts.engine, cluster=parts.cluster, codec=parts.codec, owners=owners)
-        clocks = ClockWorker(engine=parts.engine, codec=parts.codec, policies=rulebook, wake=parts.wake, tick=tick_seconds)
+        told = Signal()
+        statements = StatementReader(engine=parts.engine, cluster=parts.cluster, codec=parts.codec, owners=owners, learned=told.set)
+        clocks = ClockWorker(told=told, engine=parts.engine, codec=parts.codec, policies=rulebook, wake=parts.wake, tick=tick_seconds)
         adopter = Adopter(engine=parts.engine, codec=parts.codec, files=policies, make_work=lambda c: work(c, parts.codec), wake=parts.wake)
         watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
         return {"statements": statements.run, "policies": adopter.run, "clocks": clocks.run, "blindness": watch.run}

@@ -28,7 +28,7 @@ LATENESS = histogram(
     "continuum_clock_lateness_seconds",
     "System time from the moment for which a case was to be looked at to a decision about it. Imported history is not in it.",
     "p99 above a minute: the worker or a watermark is behind. Where system time is stepped, it shows the steps.",
-    (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+    (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
 )
 CLOCKS_ARMED = gauge(
     "continuum_clocks_armed",

@@ -22,6 +22,6 @@ class Settings(ServiceSettings):
         return cls(
             **common(),
             policies=Path(needed("CONTINUUM_POLICIES")),
-            tick_seconds=float(os.environ.get("CONTINUUM_TICK_SECONDS", "0.2")),
+            tick_seconds=float(os.environ.get("CONTINUUM_TICK_SECONDS", "0.1")),
             blind_seconds=float(os.environ.get("CONTINUUM_BLIND_SECONDS", "30")),
         )

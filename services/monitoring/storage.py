@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cached_property
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -73,6 +74,6 @@ class Work(BusWork):
         """Which of these were not made before; they are made now."""
         rows = self.connection.execute(
             text("INSERT INTO own.decision (id) SELECT * FROM unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING id"),
-            {"ids": sorted(set(decisions))},
+            {"ids": sorted(set(decisions), key=attrgetter("int"))},
         )
         return {one for (one,) in rows}

@@ -105,6 +105,8 @@ class Shelf:
     def get(self, key: UUID) -> Any:
         return self._session.get(self._table, key)
 
+    def load_ids(self, ids: Collection[UUID]) -> None: ...
+
     def put(self, aggregate: Alert | FollowUp) -> None:
         self._session.put(self._table, (aggregate.id,), aggregate)
 
@@ -126,8 +128,6 @@ class ClockWork:
         for one in new:
             session.put("decision", (one,), self.now)
         return new
-
-    def load(self, ids: Collection[UUID]) -> None: ...
 
     def emit(self, event: Event) -> None:
         self._drafts.append((event, self.cause))

@@ -52,7 +52,7 @@ class Clock:
 
     @property
     def round(self) -> UUID:
-        return self.start.envelope.event_id
+        return self.start.id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -86,7 +86,7 @@ def _of_breach(history: History, rule: Rule, clock: Clock, verdict: Verdict, law
     )
     yield decision(id=one, event=raised, because=clock.start)
     if verdict.evidence is not None:
-        closing = _closing(raised, verdict, verdict.evidence.envelope.event_id)
+        closing = _closing(raised, verdict, verdict.evidence.id)
         yield decision(id=uuid5(one, "closed"), event=closing, because=verdict.evidence)
 
 
@@ -134,9 +134,8 @@ class _Ladder:
             since = steps[above]
 
     def _closings(self) -> Iterator[tuple[Fact, UUID]]:
-        for fact in self._history.facts:
-            if isinstance(fact.event, AlertResolved | AlertAutoCleared):
-                yield fact, fact.event.alert_id
+        yield from ((fact, resolved.alert_id) for fact, resolved in self._history.of(AlertResolved))
+        yield from ((fact, cleared.alert_id) for fact, cleared in self._history.of(AlertAutoCleared))
 
     def _leaves(self, alert: AlertRaised, rung: Rung, since: Fact, held: list[Fact]) -> datetime | None:
         moment = self._window(alert, rung, since, since)

@@ -11,7 +11,7 @@ from casebus.contracts import intake, planning
 from casebus.contracts.intake import Priority
 from casebus.envelope import Envelope, Origin
 from casebus.event import Event
-from services.monitoring.domain.importing import Import, told_of_import
+from services.monitoring.domain.importing import TELL_OF_IMPORTS, Import, told_of_import
 
 E = TypeVar("E", bound=Event)
 URGENCY = {priority: rank for rank, priority in enumerate((Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL))}
@@ -24,10 +24,34 @@ def effective(envelope: Envelope) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One event with its envelope. `order` is total: no two facts of a case share it."""
+    """One event with its envelope. `order` is total: no two facts of a case share it.
+
+    What most decisions ask of most facts is beside them, so that who keeps facts need not read all of each (services/monitoring/kept.py).
+    """
 
     event: Event
     envelope: Envelope
+
+    @property
+    def kind(self) -> type[Event]:
+        return type(self.event)
+
+    @property
+    def id(self) -> UUID:
+        return self.envelope.event_id
+
+    @property
+    def correlation_id(self) -> UUID:
+        return self.envelope.correlation_id
+
+    @property
+    def traceparent(self) -> str | None:
+        return self.envelope.traceparent
+
+    @property
+    def import_id(self) -> UUID | None:
+        """The import that brought it, of history; None for anything else."""
+        return self.envelope.import_id if self.envelope.origin is Origin.IMPORT else None
 
     @property
     def recorded_at(self) -> datetime:
@@ -64,15 +88,20 @@ class History:
 
     def of(self, *kinds: type[E]) -> Iterator[tuple[Fact, E]]:
         """The facts of these kinds, in order, each with its event."""
-        found = [fact for kind in kinds for fact in self._by_kind.get(kind, ())]
-        for fact in found if len(kinds) == 1 else sorted(found, key=lambda one: one.order):
+        for fact in self.facts_of(*kinds):
             yield fact, cast(E, fact.event)
+
+    def facts_of(self, *kinds: type[Event]) -> list[Fact]:
+        """The same without what they say."""
+        if len(kinds) == 1:
+            return self._by_kind.get(kinds[0], [])
+        return [fact for fact in self.facts if fact.kind in kinds]
 
     @cached_property
     def _by_kind(self) -> dict[type[Event], list[Fact]]:
         found: dict[type[Event], list[Fact]] = {}
         for fact in self.facts:
-            found.setdefault(type(fact.event), []).append(fact)
+            found.setdefault(fact.kind, []).append(fact)
         return found
 
     @cached_property
@@ -114,7 +143,7 @@ class History:
 
     @cached_property
     def _closures(self) -> list[Fact]:
-        return [fact for fact, _ in self.of(planning.CaseClosed)]
+        return self.facts_of(planning.CaseClosed)
 
     @cached_property
     def _triages(self) -> list[tuple[Fact, Priority]]:
@@ -127,7 +156,7 @@ class History:
         """By import: when it became complete. What is said of it after that changes nothing."""
         known: dict[UUID, Import] = {}
         complete: dict[UUID, datetime] = {}
-        for fact in self.facts:
+        for fact in self.facts_of(*TELL_OF_IMPORTS):
             if (told := told_of_import(fact.event, fact.envelope.owner)) is not None:
                 one, part = told
                 known[one] = known.get(one, Import()) | part
@@ -137,8 +166,8 @@ class History:
 
     def decidable_from(self, start: Fact) -> datetime | None:
         """The earliest moment at which a clock with this start may be decided, None while the import it came by is not complete."""
-        import_id = start.envelope.import_id
-        if start.envelope.origin is not Origin.IMPORT or import_id is None:
+        import_id = start.import_id
+        if import_id is None:
             return start.recorded_at
         complete = self._completions.get(import_id)
         return None if complete is None else max(complete, start.recorded_at)

@@ -22,6 +22,12 @@ class Import:
         return Import(named=self.named | other.named, ended=self.ended | other.ended)
 
 
+TELL_OF_IMPORTS: tuple[type[Event], ...] = (
+    intake.CaseImportBegun,
+    *(owner.CaseImported for owner in (intake, planning, referral, monitoring)),
+)
+
+
 def told_of_import(event: Event, owner: str) -> tuple[UUID, Import] | None:
     """What this event of that owner says of which import; None where it is about none."""
     match event:

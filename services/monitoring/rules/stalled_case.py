@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from casebus.contracts.intake import CaseOpened
 from casebus.contracts.monitoring import ContactRecorded, ContactResult
 from casebus.contracts.planning import CaseClosed, CaseReopened
-from casebus.event import Event
 from services.monitoring.domain.clock import Clock
 from services.monitoring.domain.conditions import Conditions, by_policy, on, retimes
 from services.monitoring.domain.fact import Fact, History
@@ -20,7 +19,7 @@ CONDITIONS = Conditions(start=(on(CaseOpened), on(CaseReopened)))
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     """Started by the opening and by each progress while the case is open; stopped by the next progress; ended by the closure."""
     begun = list(CONDITIONS.starts(history))
-    turns = list(history.of(CaseOpened, CaseReopened, CaseClosed))
+    turns = history.facts_of(CaseOpened, CaseReopened, CaseClosed)
     progress = [fact for fact in history.facts if is_progress(fact, policy)]
     pauses = tuple(CONDITIONS.pauses(history, policy))
     for start in (*begun, *(fact for fact in progress if _was_open(fact, turns))):
@@ -39,16 +38,15 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
 
 def is_progress(fact: Fact, policy: Policy) -> bool:
     """Whether the policy counts it as progress; a contact counts only if the client was reached."""
-    event = fact.event
-    if isinstance(event, ContactRecorded) and event.result is not ContactResult.REACHED:
+    if fact.kind.TYPE not in policy.progress:
         return False
-    return event.TYPE in policy.progress
+    return not isinstance(contact := fact.event, ContactRecorded) or contact.result is ContactResult.REACHED
 
 
-def _was_open(fact: Fact, turns: list[tuple[Fact, Event]]) -> bool:
+def _was_open(fact: Fact, turns: list[Fact]) -> bool:
     """Whether the case was open when the fact took effect, by what was recorded until then: what is told later doesn't take it back."""
-    before = [event for turn, event in turns if turn.order < fact.order and turn.place < fact.place]
-    return sum(-1 if isinstance(event, CaseClosed) else 1 for event in before) > 0
+    before = [turn for turn in turns if turn.order < fact.order and turn.place < fact.place]
+    return sum(-1 if turn.kind is CaseClosed else 1 for turn in before) > 0
 
 
 STALLED_CASE = Rule(name=NAME, clocks=clocks)
