@@ -19,6 +19,7 @@ from casebus.database import unavailable
 from casebus.errors import BeginAgain, LogBroken, OutOfReach
 from casebus.inbox import enter_generation, places
 from casebus.kafka import Partition, Reader, Record, bounds, name_of, newest_generation
+from casebus.membership import unread
 from casebus.track import Parsed, Tally, Track
 
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -28,7 +29,8 @@ LOOK_SECONDS = 1.0
 """How often a track that has nothing to read looks whether its place was moved under it (`rebuild`, a new generation)."""
 STOPPED_SECONDS = 5.0
 ALONE_SECONDS = 30.0
-"""How long a member may be without any partition until it joins anew: the client was seen to wait for good when its broker had left."""
+"""How long a member is without any partition until it asks whether the others have them all. If not it joins anew: the client was seen to
+wait for good when its broker had left."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
@@ -64,7 +66,7 @@ class _UnderWay(Thread):
 
 
 class Alone(Exception):
-    """The reader has had no partition for long: there are more workers than partitions, or the client waits for what doesn't come."""
+    """The reader has had no partition for long, and no other has all of them: the client waits for what doesn't come."""
 
 
 class Consumer:
@@ -198,7 +200,9 @@ class Consumer:
         if here:
             self._held = monotonic()
         elif monotonic() > self._held + ALONE_SECONDS:
-            raise Alone
+            if unread(self._cluster, self._track.group, self._track.topics, but=reader.name):
+                raise Alone
+            self._held = monotonic()  # there are more workers than partitions
         if self.stopped_because is not None:  # the log may be filled again exactly as far as we were
             for topic, partition in here:
                 self._find_reach(OutOfReach(topic, partition))

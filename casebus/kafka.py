@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any, NamedTuple, cast
+from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave it out
@@ -293,10 +294,12 @@ class Reader:
 
     def __init__(self, cluster: Cluster, group: str, topics: Sequence[str], place: Place) -> None:
         self._place = place
+        self.name = f"{group}.{uuid4().hex[:12]}"
         self._identities = _Identities(cluster, topics)
         self._next: dict[Partition, int] = {}
         self._consumer = Consumer(
-            _reading(cluster, group) | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000}
+            _reading(cluster, group)
+            | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000, "client.id": self.name}
         )
         self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 

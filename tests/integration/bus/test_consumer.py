@@ -1,14 +1,16 @@
 """The loop of a track, against a real log: mistakes cost themselves, a new log is read again, a lost one is refused."""
 
+from dataclasses import replace
 from functools import partial
 from threading import Thread
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import Producer
 from sqlalchemy import text
 
-from casebus import consumer, kafka
+from casebus import consumer, kafka, membership
 from casebus.consumer import HOLES
 from casebus.envelope import from_headers
 from casebus.errors import OutOfReach
@@ -316,3 +318,31 @@ def test_a_reader_that_never_gets_a_partition_is_made_again(sample: Sample, monk
     with in_thread(consumer_of(sample).run):
         until(lambda: applied(sample) == len(cases))
     assert len(made) > 1
+
+
+def test_a_worker_beyond_the_number_of_partitions_waits_in_its_group(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To join anew would stop all the others for a moment, again and again."""
+    track = replace(sample.track(), topics={f"{sample.owner}.watermark.v1": 1})
+    members: list[kafka.Reader] = []
+    asked: list[int] = []
+
+    class Reader(kafka.Reader):
+        def __init__(self, *how: Any) -> None:
+            super().__init__(*how)
+            members.append(self)
+
+    def unread(*how: Any, **more: Any) -> set[kafka.Partition]:
+        asked.append(len(found := membership.unread(*how, **more)))
+        return found
+
+    monkeypatch.setattr(consumer, "Reader", Reader)
+    with in_thread(consumer_of(sample, track).run):
+        until(lambda: members and members[0].next)
+        monkeypatch.setattr(consumer, "unread", unread)
+        monkeypatch.setattr(consumer, "ALONE_SECONDS", 0.5)
+        with in_thread(consumer_of(sample, track).run):
+            until(lambda: asked.count(0) >= 3)
+            joined = len(members)
+            until(lambda: asked.count(0) >= 6)
+            assert len(members) == joined
+        assert members[0].next
