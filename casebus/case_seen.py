@@ -33,8 +33,11 @@ def _lacking(connection: Connection, tracks: Tracks, seen: Sequence[Seen]) -> li
     lacks = [False] * len(seen)
     for schema, topics in tracks.items():
         rows = connection.execute(
-            text(f"SELECT subject, topic, seq FROM {schema}.inbox WHERE subject = ANY(CAST(:cases AS uuid[]))"),
-            {"cases": sorted({case_id for case_id, _ in seen})},
+            text(
+                f"SELECT subject, topic, seq FROM {schema}.inbox"
+                " WHERE subject = ANY(CAST(:cases AS uuid[])) AND topic = ANY(CAST(:topics AS text[]))"
+            ),
+            {"cases": sorted({case_id for case_id, _ in seen}), "topics": sorted(topics)},
         )
         found = {(subject, topic): seq for subject, topic, seq in rows}
         for index, (case_id, wanted) in enumerate(seen):

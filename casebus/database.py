@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.abc import Buffer
+from psycopg.errors import IdleInTransactionSessionTimeout, TransactionTimeout
 from psycopg.types.array import ListDumper
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.event import listen
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 SQL = Path(__file__).parent / "sql"
@@ -69,13 +70,16 @@ def _engine(url: URL, options: str = "", **pool: Any) -> Engine:
     return engine
 
 
-UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
-"""The database can't be reached or can't write now (disk full, shutting down, all connections in use): a 503, never the caller's fault."""
+_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+_ENDED = (IdleInTransactionSessionTimeout, TransactionTimeout)
+"""The server ended the session itself: psycopg counts these as its own mistakes."""
+FAILURES = (*_AWAY, InternalError)
+"""What `unavailable` has to be asked about."""
 
 
 def unavailable(error: Exception) -> bool:
-    """Whether it is the database that is away, not what it was asked."""
-    return isinstance(error, UNAVAILABLE)
+    """Whether the database is away: it can't be reached, or can't write now (disk full, shutting down, all connections in use)."""
+    return isinstance(error, _AWAY) or (isinstance(error, InternalError) and isinstance(error.orig, _ENDED))
 
 
 def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ...] = ("own", "copy")) -> None:

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from casebus import telemetry
 from casebus.command import Command
-from casebus.database import UNAVAILABLE
+from casebus.database import FAILURES, unavailable
 from casebus.desk import Answer, Desk, Request, Spec, Target
 from casebus.errors import Fix, Invalid, NotYet, Rejected, TooLarge
 from casebus.group_commit import GroupCommit
@@ -334,11 +334,13 @@ def _answer_errors(app: FastAPI) -> None:
         return JSONResponse(said, status, error.headers, PROBLEM)
 
     async def away(_: HttpRequest, error: Exception) -> Response:
+        if not unavailable(error):
+            raise error
         log.warning("database away", error=type(error).__name__)
         detail = "The database can't be reached or can't write now. Send it again with the same Idempotency-Key."
         return _refuse(NotYet(detail, retry_after=1))
 
-    for kind in UNAVAILABLE:
+    for kind in FAILURES:
         app.add_exception_handler(kind, away)
 
     @app.exception_handler(RegistryAway)

@@ -20,7 +20,7 @@ from casebus.kafka import Record
 Key = tuple[str, UUID]
 Partition = tuple[str, int]
 GREATEST = 2**31 - 1
-LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """The greatest number and time that our tables and Python can both keep; a record that names more is rubbish."""
 
 
@@ -121,6 +121,8 @@ class Line:
     """The events of one case in one topic: how far they are applied, and what is parked or was given up behind that."""
 
     last: int = 0
+    recorded_at: datetime = EARLIEST
+    """When the last one that was applied here was recorded, by its owner's clock."""
     parked: dict[int, Record] = field(default_factory=dict)
     given_up: dict[int, set[UUID]] = field(default_factory=dict)
     """Which events of a number a person has discarded: that number counts in the sequence, and they are not applied."""
@@ -148,9 +150,9 @@ class Line:
         self.freed.add(seq)
         del self.given_up[seq]
 
-    def applied(self, seq: int) -> Record | None:
+    def applied(self, seq: int, recorded_at: datetime) -> Record | None:
         """Move to `seq`; the parked event that follows it, if there is one, is taken out and is now next."""
-        self.last, self.moved = seq, True
+        self.last, self.recorded_at, self.moved = seq, recorded_at, True
         if not self.parked:
             return None
         following = self.parked.pop(seq + 1, None)
@@ -203,15 +205,17 @@ class Seen:
             self.lines[topic, subject].given_up.setdefault(seq, set()).add(event_id(headers))
 
     def save(self) -> None:
-        moved = [(key, line.last) for key, line in self.lines.items() if line.moved]
+        moved = [(key, line) for key, line in self.lines.items() if line.moved]
         if moved:
             self.connection.execute(
                 text(
-                    f"INSERT INTO {self.schema}.inbox (topic, subject, seq) SELECT * FROM"
-                    " unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[]), CAST(:seqs AS int[]))"
-                    " ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq"
+                    f"INSERT INTO {self.schema}.inbox AS i (topic, subject, seq, recorded_at) SELECT * FROM"
+                    " unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[]), CAST(:seqs AS int[]), CAST(:recorded AS timestamptz[]))"
+                    " ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq,"
+                    " recorded_at = greatest(i.recorded_at, excluded.recorded_at)"
                 ),
-                {"topics": [t for (t, _), _ in moved], "subjects": [s for (_, s), _ in moved], "seqs": [last for _, last in moved]},
+                {"topics": [topic for (topic, _), _ in moved], "subjects": [subject for (_, subject), _ in moved]}
+                | {"seqs": [line.last for _, line in moved], "recorded": [line.recorded_at for _, line in moved]},
             )
         for (topic, subject), line in self.lines.items():
             if line.new or line.taken or line.freed:

@@ -173,7 +173,7 @@ class Track:
                 return self._refuse(connection, each, fault, tally)
             else:
                 tally.applied += 1
-            following = line.applied(seq)
+            following = line.applied(seq, heading.recorded_at)
             each = self.parse(following) if following else None
         return None
 

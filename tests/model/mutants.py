@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -147,8 +148,8 @@ def _drops_what_a_batch_refused() -> list[Change]:
     return [(inbox.Line, "applied", _applied_alone)]
 
 
-def _applied_alone(self: inbox.Line, seq: int) -> None:
-    self.last, self.moved = seq, True
+def _applied_alone(self: inbox.Line, seq: int, recorded_at: datetime) -> None:
+    self.last, self.recorded_at, self.moved = seq, recorded_at, True
 
 
 _UNPUBLISHED, _SEND = outbox.unpublished, Relay._send

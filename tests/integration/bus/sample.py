@@ -201,6 +201,7 @@ def make_template(server: str, name: str) -> None:
         execute: Callable[[str], object] = connection.exec_driver_sql
         database.create_bus_tables(execute)
         database.upgrade_bus_tables(execute, 3)
+        database.upgrade_bus_tables(execute, 4)
         execute(DDL)
         for schema in ("own", "copy"):
             execute(f"CREATE TABLE {schema}.notes (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)")

@@ -1,5 +1,7 @@
 """Every event is applied once, in its case's order, whatever the log brings."""
 
+from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -61,6 +63,21 @@ def test_a_record_in_another_partition_than_its_keys_is_set_aside_and_its_number
     event = offline.event(case_id=case, number=1)
     assert track.apply(offline.engine, [record_of(offline.codec, event, 1, part=3)]).applied == 1
     assert offline.value("SELECT count(*) FROM copy.quarantine WHERE state = 'OPEN' AND seq IS NULL") == 1
+
+
+@pytest.mark.parametrize("schema", ["copy", "own"])
+def test_what_is_stated_is_recorded_after_all_that_was_heard_of_its_case(offline: Sample, stream: Stream, schema: str) -> None:
+    """The clock of who stated that may be a day ahead of ours: what follows must not seem to come before it."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    event = offline.event(case_id=stream.case, number=1)
+    assert offline.track(schema).apply(offline.engine, [record_of(offline.codec, event, 1, recorded_at=tomorrow)]).applied == 1
+    offline.note(stream.case, 2, 3)
+    other = case_in()
+    offline.note(other, 1)
+    recorded = "SELECT array_agg(recorded_at ORDER BY id) FROM own.outbox WHERE subject = :case"
+    first, second = cast(list[datetime], offline.value(recorded, case=stream.case))
+    assert tomorrow < first < second < tomorrow + timedelta(seconds=1)
+    assert cast(list[datetime], offline.value(recorded, case=other))[0] < tomorrow
 
 
 def test_what_was_parked_in_a_batch_before_is_taken_when_the_gap_is_filled(offline: Sample, stream: Stream) -> None:

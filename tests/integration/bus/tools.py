@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -172,9 +174,12 @@ def case_in(part: int = 0, partitions: int = PARTITIONS) -> UUID:
     return next(case for case in iter(uuid4, None) if partition_of(str(case).encode(), partitions) == part)
 
 
-def record_of(codec: Codec, event: Noted, seq: int, *, offset: int = 0, part: int = 0, generation: int = 1) -> Record:
+def record_of(
+    codec: Codec, event: Noted, seq: int, *, offset: int = 0, part: int = 0, generation: int = 1, recorded_at: datetime = NOON
+) -> Record:
     """The record as it would lie in the log."""
-    headers = [(name, value) for name, value in to_headers(envelope_of(event, seq, generation)) if isinstance(value, bytes)]
+    envelope = replace(envelope_of(event, seq, generation), recorded_at=recorded_at)
+    headers = [(name, value) for name, value in to_headers(envelope) if isinstance(value, bytes)]
     return Record(event.TOPIC, part, offset, str(event.case_id).encode(), codec.encode(event), headers)
 
 

@@ -9,11 +9,14 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Message
 from fastapi import FastAPI
+from psycopg.errors import IdleInTransactionSessionTimeout, InFailedSqlTransaction, TransactionTimeout
 from pydantic import ValidationError
+from sqlalchemy.exc import InternalError
 
 from casebus.assembly import run
 from casebus.cause import of_event
 from casebus.command import Command, OnBehalf
+from casebus.database import unavailable
 from casebus.desk import acting
 from casebus.envelope import Envelope, Origin, Role
 from casebus.errors import Forbidden, Invalid, LogBroken, Stale
@@ -251,3 +254,10 @@ def test_a_part_that_is_not_there_and_a_setting_that_is_missing_each_end_the_sta
     settings.delenv("DATABASE_URL")
     with pytest.raises(SystemExit, match="set DATABASE_URL"):
         run(lambda _: BLUEPRINT, Settings)
+
+
+@pytest.mark.parametrize(
+    ("said", "away"), [(TransactionTimeout(), True), (IdleInTransactionSessionTimeout(), True), (InFailedSqlTransaction(), False)]
+)
+def test_a_session_that_the_server_ended_is_a_database_that_is_away(said: Exception, away: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    assert unavailable(InternalError("SELECT 1", {}, said)) is away
