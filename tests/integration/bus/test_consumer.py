@@ -151,13 +151,12 @@ def test_a_topic_that_is_trimmed_again_after_its_reseed_is_refused_again(sample:
     reseeded(sample)
     publish(sample)
     trim_topic(sample)
-    noted(sample, 1, 2)  # other cases, whose events are all there
+    noted(sample, 1, 2)  # other cases; a partition that lost nothing is read
     consumer = consumer_of(sample)
     with in_thread(consumer.run):
         reason = until(lambda: consumer.stopped_because)
         assert reason is not None
         assert "records are lost" in reason
-        assert applied(sample) == 0
         reseeded(sample)
         publish(sample)
         until(lambda: applied(sample) == 2 * CASES, seconds=60)
