@@ -19,6 +19,7 @@ EVENTS: dict[str, type[Event]] = {
     intake.LeadHandoverProposed.TYPE: intake.LeadHandoverProposed,
     intake.LeadHandoverRejected.TYPE: intake.LeadHandoverRejected,
     intake.PriorityChanged.TYPE: intake.PriorityChanged,
+    intake.WorkerAssigned.TYPE: intake.WorkerAssigned,
     monitoring.AlertAcknowledged.TYPE: monitoring.AlertAcknowledged,
     monitoring.AlertAutoCleared.TYPE: monitoring.AlertAutoCleared,
     monitoring.AlertEscalated.TYPE: monitoring.AlertEscalated,
@@ -34,6 +35,9 @@ EVENTS: dict[str, type[Event]] = {
     monitoring.MonitoringSawAgain.TYPE: monitoring.MonitoringSawAgain,
     monitoring.MonitoringWentBlind.TYPE: monitoring.MonitoringWentBlind,
     monitoring.PolicyAdopted.TYPE: monitoring.PolicyAdopted,
+    planning.AssessmentApproved.TYPE: planning.AssessmentApproved,
+    planning.AssessmentReturned.TYPE: planning.AssessmentReturned,
+    planning.AssessmentSubmitted.TYPE: planning.AssessmentSubmitted,
     planning.CaseClosed.TYPE: planning.CaseClosed,
     planning.CaseImported.TYPE: planning.CaseImported,
     planning.CaseReopened.TYPE: planning.CaseReopened,
@@ -56,6 +60,7 @@ EVENTS: dict[str, type[Event]] = {
     referral.ReferralFailed.TYPE: referral.ReferralFailed,
     referral.ReferralOffered.TYPE: referral.ReferralOffered,
     referral.ReferralWithdrawn.TYPE: referral.ReferralWithdrawn,
+    referral.ServiceBegun.TYPE: referral.ServiceBegun,
 }
 """Every event by its type."""
 

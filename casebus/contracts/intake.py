@@ -333,3 +333,20 @@ class PriorityChanged(Event):
     @property
     def subject(self) -> UUID:
         return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerAssigned(Event):
+    """The lead agency has given a case to one of its workers."""
+
+    TYPE: ClassVar[str] = "intake.WorkerAssigned"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "intake.case.v1"
+
+    case_id: UUID
+    agency: str
+    worker_id: UUID
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id

@@ -9,6 +9,15 @@ from uuid import UUID
 from casebus.event import Event
 
 
+class AssessmentKind(StrEnum):
+    """How much of the situation an assessment looks at. What a newer version may add reads as OTHER."""
+
+    INITIAL = "INITIAL"
+    FULL = "FULL"
+    REASSESSMENT = "REASSESSMENT"
+    OTHER = "OTHER"
+
+
 class BlockReason(StrEnum):
     """What holds a step up. What a newer version may add reads as OTHER."""
 
@@ -61,6 +70,15 @@ class ReopenReason(StrEnum):
     OTHER = "OTHER"
 
 
+class ReturnReason(StrEnum):
+    """Why an assessment is given back. What a newer version may add reads as OTHER."""
+
+    INCOMPLETE = "INCOMPLETE"
+    NO_SOURCE = "NO_SOURCE"
+    CLIENT_NOT_HEARD = "CLIENT_NOT_HEARD"
+    OTHER = "OTHER"
+
+
 class SkipReason(StrEnum):
     """Why a step is left out. What a newer version may add reads as OTHER."""
 
@@ -97,6 +115,58 @@ class SuspendReason(StrEnum):
     IN_HOSPITAL = "IN_HOSPITAL"
     LEGAL = "LEGAL"
     OTHER = "OTHER"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssessmentApproved(Event):
+    """A supervisor has approved an assessment; plans may rest on it."""
+
+    TYPE: ClassVar[str] = "planning.AssessmentApproved"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    assessment_id: UUID
+    kind: AssessmentKind
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssessmentReturned(Event):
+    """A supervisor has given an assessment back; it is to be submitted again."""
+
+    TYPE: ClassVar[str] = "planning.AssessmentReturned"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    assessment_id: UUID
+    kind: AssessmentKind
+    reason: ReturnReason
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssessmentSubmitted(Event):
+    """A worker has written down what was found out about needs, strengths and causes (S14-S20)."""
+
+    TYPE: ClassVar[str] = "planning.AssessmentSubmitted"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    assessment_id: UUID
+    kind: AssessmentKind
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -186,3 +186,21 @@ class ReferralWithdrawn(Event):
     @property
     def subject(self) -> UUID:
         return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceBegun(Event):
+    """The agency that accepted a referral has seen the client for the first time."""
+
+    TYPE: ClassVar[str] = "referral.ServiceBegun"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "referral.case.v1"
+
+    case_id: UUID
+    referral_id: UUID
+    agency: str
+    step_id: UUID | None = None
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id

@@ -29,6 +29,7 @@ def view(case: Case) -> dict[str, Any]:
         "lead_epoch": case.lead_epoch,
         "proposed_lead": case.proposed_lead,
         "priority": case.priority,
+        "worker_id": str(case.worker) if case.worker else None,
         "import_id": str(case.importing) if case.importing else None,
         "agencies": [{"agency": a, "role": part.role, "state": part.state} for a, part in sorted(case.parts.items())],
     }
@@ -46,6 +47,7 @@ def _of_reception() -> list[Spec]:
         Spec(name="triage-case", path=f"{one}/triage", model=asked.TriageCase, handler=handlers.triage_case, view=view),
         Spec(name="open-case", path=f"{one}/opening", model=asked.OpenCase, handler=handlers.open_case, view=view),
         Spec(name="change-priority", path=f"{one}/priority", model=asked.ChangePriority, handler=handlers.change_priority, view=view),
+        Spec(name="assign-worker", path=f"{one}/worker", model=asked.AssignWorker, handler=handlers.assign_worker, view=view, act=Act.LEAD),
         Spec(name="decline-case", path=f"{one}/decline", model=asked.DeclineCase, handler=handlers.decline_case, view=view),
         Spec(name="redirect-case", path=f"{one}/redirection", model=asked.RedirectCase, handler=handlers.redirect_case, view=view),
     ]

@@ -44,6 +44,12 @@ class ChangePriority(Command):
     reason: PriorityReason
 
 
+class AssignWorker(Command):
+    """`worker_id`: by which the agency knows its worker; nothing else is known of them here."""
+
+    worker_id: UUID
+
+
 class DeclineCase(Command):
     reason: DeclineReason
 

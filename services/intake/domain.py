@@ -50,6 +50,8 @@ class Case:
     lead_epoch: int = 1
     proposed_lead: str | None = None
     priority: Priority | None = None
+    worker: UUID | None = None
+    """Of the lead agency, who has the case."""
     parts: dict[str, Part] = field(default_factory=dict)
     importing: UUID | None = None
 
@@ -86,6 +88,13 @@ class Case:
         if priority is self.priority:
             raise Conflict(f"The case is {priority} already.")
         return self._next(priority=priority), said.PriorityChanged(case_id=self.id, priority=priority, reason=reason)
+
+    def assign(self, worker: UUID) -> tuple["Case", said.WorkerAssigned]:
+        """S67: one of the lead's workers has the case from now on."""
+        self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, CaseState.OPENED, to="assign a worker")
+        if worker == self.worker:
+            raise Conflict("This worker has the case already.")
+        return self._next(worker=worker), said.WorkerAssigned(case_id=self.id, agency=self.lead, worker_id=worker)
 
     def decline(self, reason: DeclineReason) -> tuple["Case", said.CaseDeclined]:
         self._must_be(CaseState.RECEIVED, CaseState.TRIAGED, to="decline it")
@@ -146,7 +155,9 @@ class Case:
         self._must_be_proposed_to(agency)
         led = self._with(agency, Part(role=ParticipantRole.LEAD, state=PartState.ACTIVE))
         old = replace(led.parts[self.lead], role=ParticipantRole.CO_MANAGER)
-        handed = replace(led, parts={**led.parts, self.lead: old}, lead=agency, lead_epoch=self.lead_epoch + 1, proposed_lead=None)
+        handed = replace(
+            led, parts={**led.parts, self.lead: old}, lead=agency, lead_epoch=self.lead_epoch + 1, proposed_lead=None, worker=None
+        )
         event = said.LeadHandedOver(case_id=self.id, from_agency=self.lead, to_agency=agency, lead_epoch=handed.lead_epoch)
         return handed, event
 

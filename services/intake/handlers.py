@@ -66,6 +66,11 @@ def change_priority(case_id: UUID, command: asked.ChangePriority, work: Work) ->
     return _put(work, *_case(work, case_id).change_priority(command.priority, command.reason))
 
 
+def assign_worker(case_id: UUID, command: asked.AssignWorker, work: Work) -> Case:
+    """S67: a worker of the lead agency has the case. After a hand-over of the lead the new one assigns its own."""
+    return _put(work, *_case(work, case_id).assign(command.worker_id))
+
+
 def decline_case(case_id: UUID, command: asked.DeclineCase, work: Work) -> Case:
     """S06: not taken on, with the reason."""
     return _put(work, *_case(work, case_id).decline(command.reason))

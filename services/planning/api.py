@@ -24,6 +24,7 @@ def view(plan: Plan) -> dict[str, Any]:
         "state": plan.state,
         "plan_version": plan.plan_version,
         "outcome": plan.outcome,
+        "assessments": [{"assessment_id": str(each.id), "kind": each.kind, "state": each.state} for each in plan.assessments],
         "goals": [_goal(goal) for goal in plan.goals],
         "steps": [_step(step) for step in plan.steps],
     }
@@ -55,8 +56,29 @@ def _step(step: Step) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of planning, by its name."""
+    return {spec.name: spec for spec in (*_of_assessments(), *_of_plans(), *_of_cases())}
+
+
+def _of_assessments() -> list[Spec]:
+    several = "/plans/{id}/assessments"
+    return [
+        Spec(name="submit-assessment", path=several, model=asked.SubmitAssessment, handler=handlers.submit_assessment, view=view),
+        Spec(
+            name="approve-assessment",
+            path=f"{several}/approval",
+            model=asked.ApproveAssessment,
+            handler=handlers.approve_assessment,
+            view=view,
+        ),
+        Spec(
+            name="return-assessment", path=f"{several}/return", model=asked.ReturnAssessment, handler=handlers.return_assessment, view=view
+        ),
+    ]
+
+
+def _of_plans() -> list[Spec]:
     one, steps, lead = "/plans/{id}", "/plans/{id}/steps", Act.LEAD
-    told = [
+    return [
         Spec(name="set-goal", path=f"{one}/goals", model=asked.SetGoal, handler=handlers.set_goal, view=view),
         Spec(name="plan-step", path=steps, model=asked.PlanStep, handler=handlers.plan_step, view=view),
         Spec(name="agree-plan", path=f"{one}/agreement", model=asked.AgreePlan, handler=handlers.agree_plan, view=view, act=lead),
@@ -64,6 +86,12 @@ def specs() -> dict[str, Spec]:
         Spec(name="block-step", path=f"{steps}/block", model=asked.BlockStep, handler=handlers.block_step, view=view),
         Spec(name="resume-step", path=f"{steps}/resumption", model=asked.ResumeStep, handler=handlers.resume_step, view=view),
         Spec(name="skip-step", path=f"{steps}/skip", model=asked.SkipStep, handler=handlers.skip_step, view=view),
+    ]
+
+
+def _of_cases() -> list[Spec]:
+    one, lead = "/plans/{id}", Act.LEAD
+    return [
         Spec(name="suspend-case", path=f"{one}/suspension", model=asked.SuspendCase, handler=handlers.suspend_case, view=view, act=lead),
         Spec(name="resume-case", path=f"{one}/suspension/end", model=asked.ResumeCase, handler=handlers.resume_case, view=view, act=lead),
         Spec(name="close-case", path=f"{one}/closure", model=asked.CloseCase, handler=handlers.close_case, view=view, act=lead),
@@ -77,7 +105,6 @@ def specs() -> dict[str, Spec]:
             act=lead,
         ),
     ]
-    return {spec.name: spec for spec in told}
 
 
 def reading(desk: Desk) -> APIRouter:

@@ -8,16 +8,34 @@ from pydantic import Field
 
 from casebus.command import Command, Slug
 from casebus.contracts.planning import (
+    AssessmentKind,
     BlockReason,
     CaseOutcome,
     Domain,
     Horizon,
     ReopenReason,
+    ReturnReason,
     SkipReason,
     StepKind,
     StepResult,
     SuspendReason,
 )
+
+
+class SubmitAssessment(Command):
+    """`assessment_id` is for callers that name their things themselves; without it one is made."""
+
+    assessment_id: UUID | None = None
+    kind: AssessmentKind
+
+
+class ApproveAssessment(Command):
+    assessment_id: UUID
+
+
+class ReturnAssessment(Command):
+    assessment_id: UUID
+    reason: ReturnReason
 
 
 class SetGoal(Command):

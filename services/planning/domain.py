@@ -7,11 +7,13 @@ from uuid import UUID, uuid5
 
 from casebus.contracts import planning as said
 from casebus.contracts.planning import (
+    AssessmentKind,
     BlockReason,
     CaseOutcome,
     Domain,
     Horizon,
     ReopenReason,
+    ReturnReason,
     SkipReason,
     StepKind,
     StepResult,
@@ -47,6 +49,25 @@ class StepState(StrEnum):
 
 
 OVER = frozenset({StepState.DONE, StepState.SKIPPED, StepState.CANCELLED})
+
+
+class AssessmentState(StrEnum):
+    """Where an assessment stands (domain.md, Assessment)."""
+
+    SUBMITTED = "SUBMITTED"
+    APPROVED = "APPROVED"
+    RETURNED = "RETURNED"
+    SUPERSEDED = "SUPERSEDED"  # by one that was approved later
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assessment:
+    """What was found out about the client's situation (S14-S20). Its content is not kept here yet, only how far it is."""
+
+    id: UUID
+    kind: AssessmentKind
+    submitted_by: str
+    state: AssessmentState = AssessmentState.SUBMITTED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +124,7 @@ class Plan:
     plan_version: int = 1
     goals: tuple[Goal, ...] = ()
     steps: tuple[Step, ...] = ()
+    assessments: tuple[Assessment, ...] = ()
     outcome: CaseOutcome | None = None
 
     def next_id(self, kind: str) -> UUID:
@@ -204,6 +226,40 @@ class Plan:
         blocked = said.StepBlocked(case_id=self.id, step_id=step.id, reason=reason)
         return self._with(step, state=StepState.BLOCKED, after_block=StepState.PLANNED, blocked_by=reason), blocked
 
+    def submit_assessment(self, assessment: Assessment) -> tuple["Plan", said.AssessmentSubmitted]:
+        """S14: written down; a supervisor approves it or gives it back."""
+        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="assess it")
+        if any(known.id == assessment.id for known in self.assessments):
+            raise Conflict("There is an assessment of this id already.")
+        event = said.AssessmentSubmitted(case_id=self.id, assessment_id=assessment.id, kind=assessment.kind)
+        return self._next(assessments=(*self.assessments, assessment)), event
+
+    def approve_assessment(self, assessment_id: UUID, by: str) -> tuple["Plan", said.AssessmentApproved]:
+        """By another person than who wrote it. The one that was approved before is superseded."""
+        found = self._submitted(assessment_id)
+        if found.submitted_by == by:
+            raise Conflict("Somebody else than who submitted it approves an assessment.")
+        kept = tuple(
+            _superseded(each) if each.id != found.id else replace(each, state=AssessmentState.APPROVED) for each in self.assessments
+        )
+        return self._next(assessments=kept), said.AssessmentApproved(case_id=self.id, assessment_id=found.id, kind=found.kind)
+
+    def return_assessment(self, assessment_id: UUID, reason: ReturnReason) -> tuple["Plan", said.AssessmentReturned]:
+        """Given back: another one is to be submitted."""
+        found = self._submitted(assessment_id)
+        returned = replace(found, state=AssessmentState.RETURNED)
+        kept = tuple(returned if each.id == found.id else each for each in self.assessments)
+        event = said.AssessmentReturned(case_id=self.id, assessment_id=found.id, kind=found.kind, reason=reason)
+        return self._next(assessments=kept), event
+
+    def _submitted(self, assessment_id: UUID) -> Assessment:
+        found = next((each for each in self.assessments if each.id == assessment_id), None)
+        if found is None:
+            raise Invalid("The case has no such assessment.", Fix("assessment_id", "the id of an assessment of this case"))
+        if found.state is not AssessmentState.SUBMITTED:
+            raise Conflict(f"The assessment is {found.state}.")
+        return found
+
     def suspend(self, reason: SuspendReason, review_on: date, today: date) -> tuple["Plan", said.CaseSuspended]:
         """The work rests, at the latest until somebody looks at it again; its clocks rest too."""
         self._must_be(PlanState.ACTIVE, to="suspend it")
@@ -262,6 +318,11 @@ class Plan:
 
     def _next(self, **changes: object) -> "Plan":
         return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names and types are checked by its callers' tests
+
+
+def _superseded(assessment: Assessment) -> Assessment:
+    is_approved = assessment.state is AssessmentState.APPROVED
+    return replace(assessment, state=AssessmentState.SUPERSEDED) if is_approved else assessment
 
 
 def draft(case_id: UUID) -> tuple[Plan, said.PlanDrafted]:

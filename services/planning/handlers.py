@@ -18,12 +18,13 @@ from casebus.contracts.referral import (
     ReferralFailed,
     ReferralOutcome,
 )
+from casebus.envelope import Role
 from casebus.errors import Absent, Fix, Forbidden, Invalid
 from casebus.event import Event
 from casebus.sharing import Sharing
 from services.planning import commands as asked
 from services.planning import domain
-from services.planning.domain import Goal, Plan, Step
+from services.planning.domain import Assessment, Goal, Plan, Step
 
 
 class Work(Protocol):
@@ -38,6 +39,25 @@ class Work(Protocol):
     @property
     def sharing(self) -> Holds[Sharing]: ...
     def emit(self, event: Event) -> None: ...
+
+
+def submit_assessment(case_id: UUID, command: asked.SubmitAssessment, work: Work) -> Plan:
+    """S14: the client's situation is assessed, at first in full, and again when time or the situation asks for it (S23)."""
+    plan = _plan(work, case_id)
+    one = command.assessment_id or plan.next_id("assessment")
+    return _put(work, *plan.submit_assessment(Assessment(id=one, kind=command.kind, submitted_by=work.cause.actor)))
+
+
+def approve_assessment(case_id: UUID, command: asked.ApproveAssessment, work: Work) -> Plan:
+    """S73: by a supervisor who did not write it."""
+    _must_supervise(work)
+    return _put(work, *_plan(work, case_id).approve_assessment(command.assessment_id, work.cause.actor))
+
+
+def return_assessment(case_id: UUID, command: asked.ReturnAssessment, work: Work) -> Plan:
+    """S73: given back by a supervisor, with the reason."""
+    _must_supervise(work)
+    return _put(work, *_plan(work, case_id).return_assessment(command.assessment_id, command.reason))
 
 
 def set_goal(case_id: UUID, command: asked.SetGoal, work: Work) -> Plan:
@@ -184,6 +204,12 @@ def _plan(work: Work, case_id: UUID) -> Plan:
     if plan is None:
         raise Absent
     return plan
+
+
+def _must_supervise(work: Work) -> None:
+    """An integrator reports what a supervisor of its agency did."""
+    if work.cause.actor_role not in (Role.SUPERVISOR, Role.INTEGRATOR):
+        raise Forbidden("This needs a supervisor of an agency of the case.")
 
 
 def _plan_of_own_step(work: Work, case_id: UUID, step_id: UUID) -> Plan:

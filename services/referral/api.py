@@ -105,6 +105,7 @@ def _answers() -> list[Spec]:
     return [
         Spec(name="accept-referral", path=f"{one}/acceptance", model=asked.AcceptReferral, handler=handlers.accept_referral, **shown),
         Spec(name="decline-referral", path=f"{one}/decline", model=asked.DeclineReferral, handler=handlers.decline_referral, **shown),
+        Spec(name="begin-service", path=f"{one}/service", model=asked.BeginService, handler=handlers.begin_service, **shown),
         Spec(name="complete-referral", path=f"{one}/completion", model=asked.CompleteReferral, handler=handlers.complete_referral, **shown),
         Spec(name="fail-referral", path=f"{one}/failure", model=asked.FailReferral, handler=handlers.fail_referral, **shown),
     ]

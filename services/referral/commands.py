@@ -68,6 +68,10 @@ class DeclineReferral(Command):
     reason: DeclineReason
 
 
+class BeginService(Command):
+    pass
+
+
 class CompleteReferral(Command):
     outcome: ReferralOutcome
 

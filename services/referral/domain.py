@@ -66,10 +66,14 @@ class ReferralState(StrEnum):
 
     OFFERED = "OFFERED"
     ACCEPTED = "ACCEPTED"
+    IN_SERVICE = "IN_SERVICE"
     DECLINED = "DECLINED"
     WITHDRAWN = "WITHDRAWN"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
+
+
+TAKEN = (ReferralState.ACCEPTED, ReferralState.IN_SERVICE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +99,7 @@ class Referral:
 
     @property
     def is_open(self) -> bool:
-        return self.state in (ReferralState.OFFERED, ReferralState.ACCEPTED)
+        return self.state in (ReferralState.OFFERED, *TAKEN)
 
     @property
     def next_id(self) -> UUID:
@@ -146,17 +150,23 @@ class Referral:
         return following, following.offered()
 
     def withdraw(self, reason: WithdrawReason) -> tuple["Referral", said.ReferralWithdrawn]:
-        self._must_be(ReferralState.OFFERED, ReferralState.ACCEPTED, to="withdraw it")
+        self._must_be(ReferralState.OFFERED, *TAKEN, to="withdraw it")
         event = said.ReferralWithdrawn(case_id=self.case_id, referral_id=self.id, agency=self.agency, reason=reason)
         return self._next(ReferralState.WITHDRAWN), event
 
+    def begin(self) -> tuple["Referral", said.ServiceBegun]:
+        """S45: the agency has seen the client for the first time."""
+        self._must_be(ReferralState.ACCEPTED, to="begin its service")
+        event = said.ServiceBegun(case_id=self.case_id, referral_id=self.id, agency=self.agency, step_id=self.step_id)
+        return self._next(ReferralState.IN_SERVICE), event
+
     def complete(self, outcome: ReferralOutcome) -> tuple["Referral", said.ReferralCompleted]:
-        self._must_be(ReferralState.ACCEPTED, to="complete it")
+        self._must_be(*TAKEN, to="complete it")
         event = said.ReferralCompleted(case_id=self.case_id, referral_id=self.id, agency=self.agency, step_id=self.step_id, outcome=outcome)
         return self._next(ReferralState.COMPLETED), event
 
     def fail(self, outcome: ReferralOutcome) -> tuple["Referral", said.ReferralFailed]:
-        self._must_be(ReferralState.ACCEPTED, to="say that it failed")
+        self._must_be(*TAKEN, to="say that it failed")
         event = said.ReferralFailed(case_id=self.case_id, referral_id=self.id, agency=self.agency, step_id=self.step_id, outcome=outcome)
         return self._next(ReferralState.FAILED), event
 

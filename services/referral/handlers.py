@@ -100,6 +100,11 @@ def decline_referral(referral_id: UUID, command: asked.DeclineReferral, work: Wo
     return declined
 
 
+def begin_service(referral_id: UUID, _: asked.BeginService, work: Work) -> Referral:
+    """S45: the first contact of the service with the client. For its agency and the lead."""
+    return _put(work, *_referral(work, referral_id).begin())
+
+
 def complete_referral(referral_id: UUID, command: asked.CompleteReferral, work: Work) -> Referral:
     """The service has ended, with its outcome. For its agency and the lead."""
     return _put(work, *_referral(work, referral_id).complete(command.outcome))

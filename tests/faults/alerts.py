@@ -13,7 +13,10 @@ from uuid import UUID
 
 from tests.oracle.clocks import LONDON, moment, working_days_later
 
+ASSIGNMENT = timedelta(hours=1)
 CONTACT = timedelta(days=1)
+ASSESSMENT = timedelta(days=3)
+SERVICE = timedelta(days=1)
 AGREEMENT = timedelta(days=5)
 ANSWER = timedelta(hours=4)
 PROGRESS = timedelta(days=2)
@@ -50,19 +53,26 @@ def breaches(events: Sequence[Stated]) -> set[Due]:
 
 
 def _beginnings(told: list[Stated]) -> Iterator[Due]:
-    """What a new case is owed: triage, which makes it critical; then the first contact from its receipt, and a plan from its opening."""
+    """What a case is owed: triage, which makes it critical, a worker, a first contact, an assessment, a plan, and what was accepted."""
     seen = [e.at for e in told if e.type == "monitoring.ContactRecorded" and e.says["result"] in SEEN]
     triaged = [e.at for e in told if e.type == "intake.CaseTriaged"]
+    assigned = [e.at for e in told if e.type == "intake.WorkerAssigned"]
     agreed = [e.at for e in told if e.type == "planning.PlanAgreed"]
     for event in told:
         match event.type:
             case "intake.CaseReceived":
                 day = working_days_later(event.at.astimezone(LONDON).date(), 1)
-                yield from _unless(triaged, Due(rule="INTAKE_OVERDUE", subject=event.case, at=moment(day + timedelta(days=1), time(0))))
+                business_day = moment(day + timedelta(days=1), time(0))
+                yield from _unless(triaged, Due(rule="INTAKE_OVERDUE", subject=event.case, at=business_day))
+                until = event.at + ASSIGNMENT if triaged else business_day
+                yield from _unless(assigned, Due(rule="UNASSIGNED", subject=event.case, at=until))
                 if triaged:
                     yield from _unless(seen, Due(rule="FIRST_CONTACT_OVERDUE", subject=event.case, at=event.at + CONTACT))
             case "intake.CaseOpened":
                 yield from _unless(agreed, Due(rule="PLAN_OVERDUE", subject=event.case, at=event.at + AGREEMENT))
+                yield Due(rule="ASSESSMENT_OVERDUE", subject=event.case, at=event.at + ASSESSMENT)  # nobody assesses anything
+            case "referral.ReferralAccepted":  # and no service begins
+                yield Due(rule="REFERRAL_NO_FIRST_CONTACT", subject=event.says["referral_id"], at=event.at + SERVICE)
 
 
 def _unless(done: list[datetime], due: Due) -> Iterator[Due]:

@@ -224,6 +224,7 @@ class Story:
         about = {"priority": "CRITICAL", "nature": "SAFETY"}
         self._tell(lead, "intake", f"/cases/{case}/triage", about, "CaseTriaged", case, version=1)
         self._tell(lead, "intake", f"/cases/{case}/opening", {}, "CaseOpened", case, version=2)
+        self._tell(lead, "intake", f"/cases/{case}/worker", {"worker_id": str(uuid4())}, "WorkerAssigned", case, version=3)
         return case
 
     def _plan(self, lead: str, case: UUID) -> None:

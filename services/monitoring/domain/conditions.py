@@ -46,7 +46,7 @@ class On:
                 yield fact
 
 
-def on(kind: type[Event], **having: Collection[object]) -> On:
+def on(kind: type[Event], /, **having: Collection[object]) -> On:
     """`on(ContactRecorded, result={REACHED})`."""
     return On(kind, tuple((name, frozenset(values)) for name, values in sorted(having.items())))
 

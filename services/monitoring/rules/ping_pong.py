@@ -5,13 +5,13 @@ What progress is told late, and took effect in time, clears it; later progress r
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from casebus.contracts.intake import CaseReceived, LeadHandedOver, LeadHandoverRejected
 from casebus.contracts.monitoring import Rung
 from casebus.contracts.referral import ReferralAccepted, ReferralDeclined
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock
+from services.monitoring.domain.counting import Round, rounds
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Needs, Rule
@@ -20,44 +20,17 @@ from services.monitoring.rules.stalled_case import is_progress
 NAME = "PING_PONG"
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """What began to go wrong, and what made it one too many."""
-
-    first: Fact
-    last: Fact
-
-
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     """Started by the refusal, or the return, that is one too many; stopped by progress; ended by the case's closure."""
     progress = [fact for fact in history.facts if is_progress(fact, policy)]
-    for one in (*_refusals(history, policy, progress), *_returns(history, progress)):
-        yield Clock(
-            subject=history.case_id,
-            start=one.last,
-            due=one.last.effective,
-            deadline=one.last.effective,
-            stops=tuple(fact for fact in progress if fact.place > one.first.place and fact.order > one.last.order),
-            ends=history.closures_after(one.last),
-        )
+    refused = (fact for fact, _ in history.of(ReferralDeclined, LeadHandoverRejected))
+    number = policy.counts.get(NAME)
+    if number is not None:
+        for one in (*rounds(refused, progress, number), *_returns(history, progress)):
+            yield one.clock(history, progress)
 
 
-def _refusals(history: History, policy: Policy, progress: list[Fact]) -> Iterator[_Round]:
-    """Each time that as many as the policy counts have come together since the last progress that was known then."""
-    together: list[Fact] = []
-    steps = iter(progress)
-    step = next(steps, None)
-    for fact, _ in history.of(ReferralDeclined, LeadHandoverRejected):
-        while step is not None and step.order < fact.order:
-            together = [each for each in together if each.place > step.place]
-            step = next(steps, None)
-        together.append(fact)
-        if len(together) == policy.counts[NAME]:
-            yield _Round(together[0], fact)
-            together = []
-
-
-def _returns(history: History, progress: list[Fact]) -> Iterator[_Round]:
+def _returns(history: History, progress: list[Fact]) -> Iterator[Round]:
     """Each time that a holder has it back without progress since it passed it on; what it was passed on by counts as progress too."""
     left: dict[str, Fact] = {}
     holder = ""
@@ -67,7 +40,7 @@ def _returns(history: History, progress: list[Fact]) -> Iterator[_Round]:
             continue
         passed = left.get(taker)
         if passed is not None and not any(passed.order <= step.order < fact.order for step in progress):
-            yield _Round(passed, fact)
+            yield Round(passed, fact)
         if holder:
             left[holder] = fact
         holder = taker

@@ -43,6 +43,10 @@ DUTIES = {
     "FIRST_CONTACT_OVERDUE": {"within": {"CRITICAL": "1d", "HIGH": "2d", "MEDIUM": "5d", "LOW": "14d"}, "grace": "0h"},
     "PLAN_OVERDUE": {"within": {"CRITICAL": "5d", "HIGH": "14d", "MEDIUM": "30d", "LOW": "45d"}, "grace": "0h"},
     "STEP_OVERDUE": {"within": "0h", "grace": "1d"},
+    "UNASSIGNED": {"within": {"CRITICAL": "1h", "HIGH": "3h", "MEDIUM": "1d", "LOW": "3d"}, "grace": "0h"},
+    "ASSESSMENT_OVERDUE": {"within": "14d", "grace": "0h"},
+    "REASSESSMENT_DUE": {"within": "60d", "grace": "0h"},
+    "REFERRAL_NO_FIRST_CONTACT": {"within": "5d", "grace": "0h"},
     "HANDOVER_PENDING": {"within": "3d", "grace": "1d"},
 }
 """The times of the rules that `POLICY` doesn't watch."""
@@ -50,7 +54,7 @@ DUTIES = {
 
 def watching(*rules: str) -> Policy:
     """A policy that watches these rules alone; without any, all there are."""
-    everything = WRITTEN | {"duties": WRITTEN["duties"] | DUTIES, "counts": {"PING_PONG": 3}}
+    everything = WRITTEN | {"duties": WRITTEN["duties"] | DUTIES, "counts": {"PING_PONG": 3, "LOST_CONTACT": 3}}
     return TypeAdapter(Policy).validate_python(policies.watching(everything, *rules))
 
 

@@ -6,10 +6,22 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority, PriorityChanged, PriorityReason
-from casebus.contracts.monitoring import CancelReason, FollowUpCancelled, FollowUpRescheduled
-from casebus.contracts.planning import CaseResumed, CaseSuspended, PlanAgreed, StepDone, StepKind, StepPlanned, StepResult, SuspendReason
-from casebus.contracts.referral import DeclineReason, NoProviderLeft, ReferralDeclined, ReferralWithdrawn, WithdrawReason
+from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority, PriorityChanged, PriorityReason, WorkerAssigned
+from casebus.contracts.monitoring import CancelReason, ContactResult, FollowUpCancelled, FollowUpRescheduled
+from casebus.contracts.planning import (
+    AssessmentApproved,
+    AssessmentKind,
+    AssessmentSubmitted,
+    CaseResumed,
+    CaseSuspended,
+    PlanAgreed,
+    StepDone,
+    StepKind,
+    StepPlanned,
+    StepResult,
+    SuspendReason,
+)
+from casebus.contracts.referral import DeclineReason, NoProviderLeft, ReferralDeclined, ReferralWithdrawn, ServiceBegun, WithdrawReason
 from casebus.event import Event
 from services.monitoring.domain.decision import Decision
 from tests.unit.monitoring.story import CASE, EVERYTHING, IMPORT, LEAD, PARTNER, Story, day, some
@@ -97,6 +109,20 @@ class Life:
             CaseTriaged(case_id=CASE, priority=self.draw(st.sampled_from(Priority)), nature=Nature.HOUSING, crisis=False), self.at
         )
 
+    def seek(self) -> None:
+        self.story.contact(None, self.at, result=ContactResult.NOT_REACHED, occurred=self.earlier())
+
+    def assign(self) -> None:
+        self.story.tell(WorkerAssigned(case_id=CASE, agency=LEAD, worker_id=some("worker")), self.at)
+
+    def begin(self) -> None:
+        self.story.tell(ServiceBegun(case_id=CASE, referral_id=some(self.offered()), agency=PARTNER), self.at, occurred=self.earlier())
+
+    def assess(self) -> None:
+        kinds = (AssessmentSubmitted, AssessmentApproved)
+        kind = self.draw(st.sampled_from(kinds))
+        self.story.tell(kind(case_id=CASE, assessment_id=some("assessment"), kind=AssessmentKind.FULL), self.at)
+
     def rest(self) -> None:
         review_on = day(self.now + self.draw(st.integers(1, 30))).date()
         event = CaseSuspended(case_id=CASE, reason=SuspendReason.OTHER, review_on=review_on)
@@ -135,6 +161,10 @@ ACTS = (
     Life.run_out,
     Life.propose,
     Life.triage,
+    Life.seek,
+    Life.assign,
+    Life.begin,
+    Life.assess,
     Life.rest,
     Life.go_on,
     Life.change,

@@ -50,11 +50,16 @@ def test_each_change_raises_the_version() -> None:
 ENDS: dict[str, Callable[[Referral], tuple[Referral, object]]] = {
     "accept": lambda r: r.accept(),
     "decline": lambda r: r.decline(DeclineReason.NOT_ELIGIBLE, successor=None),
+    "begin": lambda r: r.begin(),
     "complete": lambda r: r.complete(ReferralOutcome.SERVICES_RECEIVED),
     "fail": lambda r: r.fail(ReferralOutcome.PROVIDER_FAILED),
     "withdraw": lambda r: r.withdraw(WithdrawReason.NO_LONGER_NEEDED),
 }
-ALLOWED = {ReferralState.OFFERED: {"accept", "decline", "withdraw"}, ReferralState.ACCEPTED: {"complete", "fail", "withdraw"}}
+ALLOWED = {
+    ReferralState.OFFERED: {"accept", "decline", "withdraw"},
+    ReferralState.ACCEPTED: {"begin", "complete", "fail", "withdraw"},
+    ReferralState.IN_SERVICE: {"complete", "fail", "withdraw"},
+}
 
 
 @pytest.mark.parametrize("state", ReferralState)
