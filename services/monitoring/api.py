@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -15,13 +16,18 @@ from casebus.envelope import from_headers
 from casebus.errors import Absent
 from casebus.http import Caller, Seen
 from casebus.inbox import unpack
+from casebus.watermark import reached
 from services.monitoring import board as boards
 from services.monitoring import commands as asked
 from services.monitoring import handlers
 from services.monitoring.board import Page
 from services.monitoring.domain.alert import Alert
+from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.follow_up import FollowUp
+from services.monitoring.domain.why import why
 from services.monitoring.handlers import Noted
+from services.monitoring.kept import facts_of
+from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
 
 
@@ -223,7 +229,55 @@ def _reading_one(desk: Desk) -> APIRouter:
         response.headers["ETag"] = f'"{found.version}"'
         return view_alert(found)
 
+    @router.get("/alerts/{id}/why")
+    def explain(id: UUID, caller: Caller) -> dict[str, Any]:
+        """Why there is this alert: what started its clock, what failed to stop it, by which policy, and what was known. For who takes
+        part in its case, and its region's coordinator."""
+        with desk.engine.begin() as connection:
+            work = desk.reader(connection)
+            assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
+            work.load([id])
+            found = work.alerts.get(id)
+            authorise(caller.cause(), Act.READ, work.standing(found.case_id) if found else None)
+            if found is None:
+                raise Absent
+            facts = facts_of(connection, desk.codec, [found.case_id])[found.case_id]
+            return _explained(found, work, facts, reached(connection).least)
+
     return router
+
+
+def _explained(alert: Alert, work: Work, facts: list[Fact], now_known: datetime | None) -> dict[str, Any]:
+    """Judged again from what is known now; what was known at the decision lies below `watermark`."""
+    below = max(each for each in (alert.decided_below, now_known, alert.raised_at) if each is not None)
+    history = History.below(alert.case_id, facts, below)
+    found = why(alert.id, history, below, work.regimes, [rule for rule in RULES if rule.name == alert.rule])
+    decision = {"alert_id": str(alert.id), "rule": alert.rule, "policy_version": alert.policy_version, "watermark": alert.decided_below}
+    if found is None:
+        return decision | {"started_by": None}
+    return decision | {
+        "due_at": found.due,
+        "deadline": found.deadline,
+        "decidable_from": found.moment,
+        "started_by": _place(found.started_by),
+        "stopped_by": list(found.stopping),
+        "moved_by": [_place(fact) for fact in found.moved_by],
+        "failed": [_place(fact) | {"why": failing} for fact, failing in found.failed],
+        "ended_by": _place(found.ended_by) if found.ended_by else None,
+    }
+
+
+def _place(fact: Fact) -> dict[str, Any]:
+    """Where an event is found on the timeline, and from when it counts."""
+    envelope = fact.envelope
+    return {
+        "event_id": str(envelope.event_id),
+        "type": envelope.type,
+        "owner": envelope.owner,
+        "case_seq": envelope.case_seq,
+        "recorded_at": fact.recorded_at,
+        "effective_at": fact.effective,
+    }
 
 
 def _reading_timeline(desk: Desk) -> APIRouter:

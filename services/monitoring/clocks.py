@@ -119,7 +119,7 @@ class ClockWorker:
         running.link(one.because.traceparent for one, _ in tracing.some(fresh))
         for number, (one, history) in enumerate(fresh):
             work.cause = _cause(one)
-            if _apply(one, history, work):
+            if _apply(one, history, work, due[history.case_id].watermark):
                 if number < MARKED:
                     work.cause = replace(work.cause, traceparent=_mark(one))
                 work.emit(one.event)
@@ -158,14 +158,15 @@ def _alerts(decided: list[tuple[Decision, History]]) -> set[UUID]:
     return {one.event.alert_id for one, _ in decided if isinstance(one.event, AlertEscalated | AlertResolved | AlertAutoCleared)}
 
 
-def _apply(decision: Decision, history: History, work: Work) -> bool:
+def _apply(decision: Decision, history: History, work: Work, watermark: datetime) -> bool:
     """Change what the decision is about. False where somebody has closed the alert meanwhile: then there is nothing to say."""
     event = decision.event
     match event:
         case FollowUpMissed() | FollowUpMadeUp():
             _mark_follow_up(event, work)
         case AlertRaised():
-            work.alerts.put(raised(event, region=history.region, at=work.now, policy_version=decision.policy_version))
+            stamp = decision.policy_version
+            work.alerts.put(raised(event, region=history.region, at=work.now, policy_version=stamp, watermark=watermark))
         case AlertEscalated() | AlertResolved() | AlertAutoCleared():
             alert = work.alerts.get(event.alert_id)
             if alert is None or not alert.is_open:

@@ -37,12 +37,13 @@ class Work(BusWork):
         self.sharing = self.shelf(SHARING, Sharing, lock=False)
 
     @cached_property
-    def _regimes(self) -> Regimes:
+    def regimes(self) -> Regimes:
+        """What is in force everywhere, and was."""
         return self._policies.known(self.connection, self._codec)
 
     def policy(self, region: str, agency: str = "") -> Policy:
         """The one in force now."""
-        return self._regimes.of(region, agency).newest
+        return self.regimes.of(region, agency).newest
 
     def load(self, ids: Collection[UUID]) -> None:
         """The ids are of cases, follow-ups or alerts; of a case come its open follow-ups, of the others what was asked for."""

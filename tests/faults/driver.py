@@ -209,6 +209,8 @@ class Story:
     def tell(self) -> None:
         lead, *chain = self.dice.sample(AGENCIES, 3)
         case = self.begin(lead)
+        if self.load.services != ("intake",):
+            self._tell(lead, "intake", f"/cases/{case}/worker", {"worker_id": str(uuid4())}, "WorkerAssigned", case, version=3)
         parts = [name for name in ("planning", "monitoring") if name in self.load.services]
         for part in self.dice.sample(parts, len(parts)):
             {"planning": self._plan, "monitoring": self._visit}[part](lead, case)
@@ -224,7 +226,6 @@ class Story:
         about = {"priority": "CRITICAL", "nature": "SAFETY"}
         self._tell(lead, "intake", f"/cases/{case}/triage", about, "CaseTriaged", case, version=1)
         self._tell(lead, "intake", f"/cases/{case}/opening", {}, "CaseOpened", case, version=2)
-        self._tell(lead, "intake", f"/cases/{case}/worker", {"worker_id": str(uuid4())}, "WorkerAssigned", case, version=3)
         return case
 
     def _plan(self, lead: str, case: UUID) -> None:

@@ -37,6 +37,8 @@ class Alert:
     escalations: int = 0
     acknowledged_on: Rung | None = None
     policy_version: str = ""
+    decided_below: datetime | None = None
+    """The watermark by which it was decided: what was recorded below it was known. None of alerts that are older than this field."""
 
     @property
     def is_open(self) -> bool:
@@ -79,7 +81,7 @@ class Alert:
             raise Conflict(f"The alert is {self.state}: there is nothing left to do about it.")
 
 
-def raised(event: AlertRaised, *, region: str, at: datetime, policy_version: str) -> Alert:
+def raised(event: AlertRaised, *, region: str, at: datetime, policy_version: str, watermark: datetime | None = None) -> Alert:
     """The alert that this event raises."""
     return Alert(
         id=event.alert_id,
@@ -93,4 +95,5 @@ def raised(event: AlertRaised, *, region: str, at: datetime, policy_version: str
         due_at=event.due_at,
         raised_at=at,
         policy_version=policy_version,
+        decided_below=watermark,
     )

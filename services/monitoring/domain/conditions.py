@@ -41,8 +41,8 @@ class On:
     having: tuple[tuple[str, frozenset[object]], ...] = ()
 
     def facts(self, history: History) -> Iterator[Fact]:
-        for fact, event in history.of(self.kind):
-            if all(getattr(event, name) in values for name, values in self.having):
+        for fact in history.facts_of(self.kind):
+            if all(getattr(fact.event, name) in values for name, values in self.having):
                 yield fact
 
 
@@ -80,7 +80,7 @@ class Conditions:
         return found
 
     def answers(self, wanted: tuple[On, ...], history: History, start: Fact) -> tuple[Fact, ...]:
-        return tuple(fact for fact in _facts(wanted, history) if self._belongs(fact, start))
+        return tuple(fact for fact in _facts(wanted, history) if self.belongs(fact, start))
 
     def pauses(self, history: History, policy: Policy) -> Iterator[Pause]:
         """Each pause of the case with what ended it. What lies before a clock's start doesn't move it."""
@@ -90,9 +90,13 @@ class Conditions:
             resumed = next((fact for fact in ends if fact.order > begun.order), None)
             yield Pause(begun=begun, until=policy.calendar.end_of(review_on).astimezone(UTC), resumed=resumed)
 
-    def _belongs(self, fact: Fact, start: Fact) -> bool:
-        other = self.about and hasattr(fact.event, self.about) and getattr(fact.event, self.about) != getattr(start.event, self.about)
-        return not other and fact.follows(start)
+    def belongs(self, fact: Fact, start: Fact) -> bool:
+        """Whether it can be an answer to what the start began."""
+        if not fact.follows(start):
+            return False
+        if not self.about or not hasattr(fact.kind, self.about):
+            return True
+        return bool(getattr(fact.event, self.about) == getattr(start.event, self.about))
 
 
 def by_policy(name: str) -> TimesOf:

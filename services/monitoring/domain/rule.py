@@ -39,6 +39,7 @@ class Needs(StrEnum):
 class Rule:
     """`name` is what its alerts say, in UPPER_CASE. `clocks` gives every clock that a history started; `states` what a breach says
     beside its alert, also where it is history. `needs`: under which key of the policy its name must stand. `rung`: who is told first.
+    `conditions`: what its clocks follow from, where they do.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Rule:
     states: Callable[[Clock, Verdict], Iterator[Saying]] = _nothing
     needs: Needs = Needs.TIME
     rung: Rung = Rung.WORKER
+    conditions: Conditions | None = None
 
     def is_watched(self, policy: Policy) -> bool:
         """Whether this policy watches it: one that doesn't says so by `off`, or doesn't know it yet."""
@@ -67,4 +69,4 @@ def duty(
     """A rule whose clocks follow from conditions. `times`: without it, the policy's time of the duty, from its start. `agency`: of the
     start's event, who answers for it; without it, the lead."""
     clocks = clocks_of(conditions, times or by_policy(name), agency)
-    return Rule(name=name, clocks=clocks, states=states, needs=needs, rung=rung)
+    return Rule(name=name, clocks=clocks, states=states, needs=needs, rung=rung, conditions=conditions)

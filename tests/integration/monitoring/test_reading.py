@@ -98,3 +98,17 @@ def test_who_was_only_asked_reads_its_alert_and_not_the_case(web: Web, case: Cas
     shown = web.get(f"/api/alerts/{alert['alert_id']}", headers=asked)
     assert (shown.status_code, shown.headers["ETag"], shown.json()["target_agency"]) == (200, f'"{alert["version"]}"', PARTNER)
     assert web.get(f"/api/cases/{case.id}/timeline", headers=asked).status_code == 404
+
+
+def test_an_alert_says_why_it_is_there_to_who_takes_part_in_its_case(web: Web, case: Case) -> None:
+    listed = web.get("/api/alerts", params={"rule": "REFERRAL_UNANSWERED"}, headers=web.headers()).json()["items"]
+    [alert] = listed
+    path = f"/api/alerts/{alert['alert_id']}/why"
+    said = web.get(path, headers=web.headers()).json()
+    assert (said["rule"], said["policy_version"], said["started_by"]["type"]) == (alert["rule"], "test/1", "referral.ReferralOffered")
+    assert said["stopped_by"] == ["referral.ReferralAccepted", "referral.ReferralDeclined"]
+    assert (said["moved_by"], said["failed"], said["ended_by"]) == ([], [], None)
+    assert said["deadline"] < said["watermark"]
+    assert web.get(path, headers=web.headers(agency=PARTNER)).status_code == 404, "it sees the alert, and nothing else of the case"
+    assert web.get(path, headers=web.headers(agency="regional-office", role=Role.COORDINATOR)).status_code == 200
+    assert web.get(f"/api/alerts/{case.id}/why", headers=web.headers()).status_code == 404
