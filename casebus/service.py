@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event as Signal
 from threading import Thread
-from time import monotonic
+from time import monotonic, time
 from typing import ClassVar
 
 import uvicorn
@@ -81,11 +81,11 @@ class RelayLoop:
 
     def _pump(self, relay: Relay, stop: Signal) -> None:
         self.stopped_because = None
-        due = 0.0
+        due, every = 0.0, max(self.watermark_seconds, 0.01)
         while not stop.is_set():
             if (now := monotonic()) >= due:
                 relay.barrier()
-                due = now + self.watermark_seconds
+                due = now + every - time() % every  # all owners at the same moments: who reads them learns of all at once
             sent = relay.drain()
             if sent:
                 metrics.PUBLISHED.labels(self.owner).inc(sent)

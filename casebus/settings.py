@@ -48,7 +48,7 @@ def common() -> dict[str, Any]:
         "host": host(),
         "port": read("CONTINUUM_PORT", int),
         "public_key": read("CONTINUUM_JWT_PUBLIC_KEY", _public_key),
-        "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "0.2"),
+        "watermark_seconds": read("CONTINUUM_WATERMARK_SECONDS", float, "0.1"),
         "registry_url": given("SCHEMA_REGISTRY_URL"),
         "otlp_endpoint": os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
     }

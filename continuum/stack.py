@@ -127,7 +127,7 @@ class Manner:
     region: str = "north"  # the personas'
     page: bool = True
     begin: datetime | None = None
-    watermark_seconds: float = 0.2
+    watermark_seconds: float = 0.1
     step: Step = lambda _: None
 
 
