@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 from casebus.errors import InvalidEvent
@@ -49,6 +49,21 @@ class InvalidEnvelope(InvalidEvent):
         super().__init__(f"header {header} {problem}")
         self.header = header
         self.problem = problem
+
+
+class Head(Protocol):
+    """Who stated an event, as which of its case, and when: what an envelope says, and its heading too, which costs less to read."""
+
+    @property
+    def owner(self) -> str: ...
+    @property
+    def case_seq(self) -> int: ...
+    @property
+    def origin(self) -> Origin: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def recorded_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

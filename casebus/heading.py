@@ -46,21 +46,22 @@ _SOMETIMES: Final = {
     "ce_consent": _OPAQUE,
     "traceparent": rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}",
 }
-_ASKED: Final = ("ce_subject", "ce_type", "ce_caseseq", "ce_generation", "ce_time", "ce_recordedtime")
-"""What decides whether a record is applied."""
+_ASKED: Final = ("ce_subject", "ce_type", "ce_caseseq", "ce_generation", "ce_time", "ce_recordedtime", "ce_origin")
+"""What decides whether a record is applied, and from when it counts."""
+_ORIGINS: Final = {origin.encode(): origin for origin in Origin}
 
 
 class Heading:
     """Of a whole and right envelope. `envelope` itself is made when somebody asks for it: most records need none."""
 
-    __slots__ = ("_envelope", "_headers", "_topic", "case_seq", "generation", "occurred_at", "recorded_at", "subject", "type")
+    __slots__ = ("_envelope", "_headers", "_topic", "case_seq", "generation", "occurred_at", "origin", "recorded_at", "subject", "type")
 
     def __init__(self, topic: str, headers: RawHeaders, found: re.Match[bytes]) -> None:
         """`found` is what `_usual` found. Raises ValueError for a day that no calendar has."""
         self._topic, self._headers = topic, headers
         self._envelope: Envelope | None = None
-        subject, kind, seq, generation, occurred, recorded = found.group(*_ASKED)
-        self.subject, self.type = _subject(subject), kind.decode()
+        subject, kind, seq, generation, occurred, recorded, origin = found.group(*_ASKED)
+        self.subject, self.type, self.origin = _subject(subject), kind.decode(), _ORIGINS[origin]
         self.case_seq, self.generation = int(seq), int(generation)
         self.occurred_at = datetime.fromisoformat(occurred.decode())
         self.recorded_at = self.occurred_at if recorded == occurred else datetime.fromisoformat(recorded.decode())
@@ -70,8 +71,13 @@ class Heading:
         made = cls.__new__(cls)
         made._envelope = envelope
         made.type, made.subject, made.case_seq, made.generation = envelope.type, envelope.subject, envelope.case_seq, envelope.generation
-        made.occurred_at, made.recorded_at = envelope.occurred_at, envelope.recorded_at
+        made.occurred_at, made.recorded_at, made.origin = envelope.occurred_at, envelope.recorded_at, envelope.origin
         return made
+
+    @property
+    def owner(self) -> str:
+        """The service that stated it."""
+        return self.type.partition(".")[0]
 
     @property
     def envelope(self) -> Envelope:
@@ -86,7 +92,7 @@ class Heading:
             event_id=UUID(said["ce_id"]),
             type=self.type,
             version=int(said["ce_dataversion"]),
-            owner=self._topic.partition(".")[0],
+            owner=self.owner,
             topic=self._topic,
             subject=self.subject,
             case_seq=self.case_seq,
@@ -99,7 +105,7 @@ class Heading:
             actor_agency=said["ce_actoragency"],
             lead_epoch=int(said["ce_leadepoch"]),
             correlation_id=UUID(said["ce_correlationid"]),
-            origin=Origin(said["ce_origin"]),
+            origin=self.origin,
             on_behalf_of=said.get("ce_onbehalfof"),
             causation_id=UUID(causation) if causation else None,
             policy_version=said.get("ce_policyversion"),

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from casebus.aggregate import Holds
 from casebus.codec import Codec
-from casebus.envelope import Envelope, Origin
+from casebus.envelope import Head, Origin
 from casebus.inbox import pack
 from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
@@ -29,8 +30,8 @@ class Copies(BusWork):
         self._facts: list[Received] = []
 
     @property
-    def envelope(self) -> Envelope:
-        return self.received.envelope
+    def head(self) -> Head:
+        return self.received.heading
 
     def load(self, ids: Collection[UUID]) -> None:
         self.sharing.load_ids(ids)
@@ -78,13 +79,14 @@ def lower_looks(connection: Connection, received: list[Received], views: Holds[C
     """A case is looked at once its newest facts are below the watermark; for what an import brings, only when that is complete."""
     looks: dict[UUID, tuple[int, datetime | None]] = {}
     for one in received:
-        envelope = one.envelope
-        view = views.get(envelope.subject)
-        waits = envelope.origin is Origin.IMPORT and view is not None and view.waits_for(envelope.import_id)
-        known = looks.get(envelope.subject, (one.record.partition, None))[1]
-        moments = [m for m in (known, None if waits else envelope.recorded_at) if m is not None]
-        looks[envelope.subject] = (one.record.partition, min(moments, default=None))
-    order = sorted(looks)
+        case_id, waits = one.heading.subject, False
+        if one.heading.origin is Origin.IMPORT:
+            view = views.get(case_id)
+            waits = view is not None and view.waits_for(one.envelope.import_id)
+        part, known = looks.get(case_id, (one.record.partition, None))
+        moments = [m for m in (known, None if waits else one.heading.recorded_at) if m is not None]
+        looks[case_id] = (part, min(moments, default=None))
+    order = sorted(looks, key=attrgetter("int"))
     connection.execute(
         text(
             "INSERT INTO copy.watch AS w (case_id, part, look_at) SELECT * FROM"

@@ -10,7 +10,7 @@ from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts import intake, monitoring, planning
 from casebus.contracts.monitoring import CancelReason, ContactRecorded
-from casebus.envelope import Envelope
+from casebus.envelope import Head
 from casebus.errors import Absent, Conflict, Fix, Invalid, InvalidEvent
 from casebus.event import Event
 from services.monitoring import commands as asked
@@ -40,7 +40,7 @@ class Work(Protocol):
     @property
     def views(self) -> Holds[CaseView]: ...
     @property
-    def envelope(self) -> Envelope: ...
+    def head(self) -> Head: ...
     def policy(self, region: str, agency: str = "") -> Policy: ...
     def keep_fact(self) -> None: ...
     def emit(self, event: Event) -> None: ...
@@ -217,7 +217,7 @@ def keep(event: Event, work: Work) -> None:
     """Every event of a case is a fact on its timeline, and may move it on the board."""
     work.keep_fact()
     view = work.views.get(event.subject) or CaseView(id=event.subject)
-    changed = view.after(event, work.envelope)
+    changed = view.after(event, work.head)
     if changed is not view:
         work.views.put(changed)
 

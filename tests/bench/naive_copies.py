@@ -8,6 +8,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from casebus.codec import Codec
+from casebus.envelope import Envelope
 from casebus.inbox import pack
 from casebus.sharing import Sharing
 from services.monitoring.cells import TABLES, Counted
@@ -138,6 +139,10 @@ class NaiveCopies(NaiveWork):
         super().__init__(session, codec)
         self.views = Views(session)
         self.sharing = Shared(session, self.views)
+
+    @property
+    def head(self) -> Envelope:
+        return self.envelope
 
     def keep_fact(self) -> None:
         """The fact, and when to look at its case."""

@@ -18,7 +18,7 @@ SHAPE = ["name", "value", "unit", "naive", "bound", "times_naive", "of_bound", "
 def test_a_projection_is_several_times_faster_than_the_naive_way(empty_broker: str, database_server: str, tmp_path: Path) -> None:
     ground = Ground(home=tmp_path, bootstrap=empty_broker, admin_url=database_server)
     dice = Random(1)
-    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 400)))
+    total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 2_000)))
     course = participation_copy()
     pace, naive = course.here(ground, total), course.naive(ground, most=300)
     assert pace.rate > 5 * naive

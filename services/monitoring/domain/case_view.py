@@ -7,7 +7,7 @@ from uuid import UUID
 
 from casebus.contracts import intake, planning, referral
 from casebus.contracts.intake import Priority
-from casebus.envelope import Envelope
+from casebus.envelope import Head
 from casebus.event import Event
 from services.monitoring.domain.fact import effective
 from services.monitoring.domain.importing import Import, told_of_import
@@ -90,9 +90,9 @@ class CaseView:
             holder = step.agency
         return tuple(found)
 
-    def after(self, event: Event, envelope: Envelope) -> "CaseView":
+    def after(self, event: Event, head: Head) -> "CaseView":
         """The view with this event in it; the result doesn't depend on how topics interleave."""
-        changed = self._changed(event, envelope)
+        changed = self._changed(event, head)
         return self if changed is self else changed._settled()
 
     def _settled(self) -> "CaseView":
@@ -100,14 +100,14 @@ class CaseView:
         holder = next((step.agency for step in reversed(self.steps) if not step.leads), lead)
         return replace(self, version=self.version + 1, stage=self.planning_stage or self.intake_stage, lead=lead, holder=holder)
 
-    def _changed(self, event: Event, envelope: Envelope) -> "CaseView":
+    def _changed(self, event: Event, head: Head) -> "CaseView":
         match event:
             case intake.CaseReceived():
-                return replace(self._with(event.agency, envelope, leads=True), region=event.region, since=effective(envelope))
+                return replace(self._with(event.agency, head, leads=True), region=event.region, since=effective(head))
             case intake.LeadHandedOver():
-                return self._with(event.to_agency, envelope, leads=True)
+                return self._with(event.to_agency, head, leads=True)
             case referral.ReferralAccepted():
-                return self._with(event.agency, envelope, leads=False)
+                return self._with(event.agency, head, leads=False)
             case intake.CaseTriaged() | intake.CaseOpened():
                 return replace(self, intake_stage=INTAKE_STAGES[type(event)], priority=event.priority)
             case intake.PriorityChanged():
@@ -117,21 +117,21 @@ class CaseView:
             case _ if type(event) in PLANNING_STAGES:
                 return replace(self, planning_stage=PLANNING_STAGES[type(event)])
             case _:
-                return self._importing(event, envelope)._counting(event, envelope)
+                return self._importing(event, head)._counting(event, head)
 
-    def _counting(self, event: Event, envelope: Envelope) -> "CaseView":
-        tally = self.tally.after(event, envelope)
+    def _counting(self, event: Event, head: Head) -> "CaseView":
+        tally = self.tally.after(event, head)
         return self if tally is self.tally else replace(self, tally=tally)
 
-    def _importing(self, event: Event, envelope: Envelope) -> "CaseView":
-        told = told_of_import(event, envelope.owner)
+    def _importing(self, event: Event, head: Head) -> "CaseView":
+        told = told_of_import(event, head.owner)
         if told is None:
             return self
         one, part = told
         return replace(self, imports={**self.imports, one: self.imports.get(one, Import()) | part})
 
-    def _with(self, agency: str, envelope: Envelope, *, leads: bool) -> "CaseView":
-        at = effective(envelope)
-        step = Step(recorded_at=envelope.recorded_at, owner=envelope.owner, seq=envelope.case_seq, at=at, agency=agency, leads=leads)
+    def _with(self, agency: str, head: Head, *, leads: bool) -> "CaseView":
+        at = effective(head)
+        step = Step(recorded_at=head.recorded_at, owner=head.owner, seq=head.case_seq, at=at, agency=agency, leads=leads)
         ordered = sorted((*self.steps, step), key=lambda s: (s.recorded_at, s.owner, s.seq))
         return replace(self, steps=tuple(ordered))

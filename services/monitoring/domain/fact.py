@@ -9,7 +9,7 @@ from uuid import UUID
 
 from casebus.contracts import intake, planning
 from casebus.contracts.intake import Priority
-from casebus.envelope import Envelope, Origin
+from casebus.envelope import Envelope, Head, Origin
 from casebus.event import Event
 from services.monitoring.domain.importing import TELL_OF_IMPORTS, Import, told_of_import
 
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Event)
 URGENCY = {priority: rank for rank, priority in enumerate((Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL))}
 
 
-def effective(envelope: Envelope) -> datetime:
+def effective(envelope: Head) -> datetime:
     """When an event counts from: for IMPORT and OFFLINE when it occurred, else when it was recorded (domain.md)."""
     return envelope.occurred_at if envelope.origin in (Origin.IMPORT, Origin.OFFLINE) else envelope.recorded_at
 

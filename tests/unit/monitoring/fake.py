@@ -33,7 +33,7 @@ class FakeWork(MemoryWork):
         self.regions: list[str] = []
 
     @property
-    def envelope(self) -> Envelope:
+    def head(self) -> Envelope:
         raise NotImplementedError
 
     def keep_fact(self) -> None:
