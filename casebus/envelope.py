@@ -19,6 +19,10 @@ T = TypeVar("T")
 
 CONTENT_TYPE: Final = b"application/avro"
 SPEC_VERSION: Final = b"1.0"
+SLUG: Final = rb"[a-z][a-z0-9-]{1,62}"
+OPAQUE: Final = rb"[A-Za-z0-9._:/+=-]{1,128}"
+TRACE: Final = rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+"""What the values of some headers look like."""
 
 
 class Role(StrEnum):
@@ -308,10 +312,10 @@ def _instant_text(name: str, moment: datetime) -> bytes:
 
 
 _Fits = Callable[[bytes], re.Match[bytes] | None]
-_is_slug: _Fits = re.compile(rb"[a-z][a-z0-9-]{1,62}").fullmatch
-_is_opaque: _Fits = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}").fullmatch
+_is_slug: _Fits = re.compile(SLUG).fullmatch
+_is_opaque: _Fits = re.compile(OPAQUE).fullmatch
 _is_type: _Fits = re.compile(rb"[a-z]{1,32}\.[A-Z][A-Za-z0-9]{1,63}").fullmatch
-_is_trace: _Fits = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+_is_trace: _Fits = re.compile(TRACE).fullmatch
 _ROLES: Final = {role.encode(): role for role in Role}
 _ORIGINS: Final = {origin.encode(): origin for origin in Origin}
 _OURS: Final = frozenset(

@@ -10,14 +10,12 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from casebus.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, Origin, RawHeaders, Role, from_headers
+from casebus.envelope import CONTENT_TYPE, OPAQUE, SLUG, SPEC_VERSION, TRACE, Envelope, Origin, RawHeaders, Role, from_headers
 
 _UUID: Final = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME: Final = rb"[0-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 _COUNT: Final = rb"[0-9]{1,9}"
 _POSITIVE: Final = rb"[1-9][0-9]{0,8}"
-_SLUG: Final = rb"[a-z][a-z0-9-]{1,62}"
-_OPAQUE: Final = rb"[A-Za-z0-9._:/+=-]{1,128}"
 _USUAL: Final = {
     "content-type": re.escape(CONTENT_TYPE),
     "ce_specversion": re.escape(SPEC_VERSION),
@@ -28,10 +26,10 @@ _USUAL: Final = {
     "ce_generation": _COUNT,
     "ce_time": _TIME,
     "ce_recordedtime": _TIME,
-    "ce_agency": _SLUG,
-    "ce_actor": _OPAQUE,
+    "ce_agency": SLUG,
+    "ce_actor": OPAQUE,
     "ce_actorrole": "|".join(Role).encode(),
-    "ce_actoragency": _SLUG,
+    "ce_actoragency": SLUG,
     "ce_leadepoch": _COUNT,
     "ce_correlationid": _UUID,
     "ce_origin": "|".join(Origin).encode(),
@@ -41,10 +39,10 @@ _SOMETIMES: Final = {
     "ce_causationid": _UUID,
     "ce_importid": _UUID,
     "ce_corrects": _UUID,
-    "ce_onbehalfof": _OPAQUE,
-    "ce_policyversion": _OPAQUE,
-    "ce_consent": _OPAQUE,
-    "traceparent": rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}",
+    "ce_onbehalfof": OPAQUE,
+    "ce_policyversion": OPAQUE,
+    "ce_consent": OPAQUE,
+    "traceparent": TRACE,
 }
 _ASKED: Final = ("ce_subject", "ce_type", "ce_caseseq", "ce_generation", "ce_time", "ce_recordedtime", "ce_origin")
 """What decides whether a record is applied, and from when it counts."""

@@ -41,12 +41,15 @@ def receive_case(case_id: UUID, command: asked.ReceiveCase, work: Work) -> Case:
         raise Invalid(
             "An import names the services that take part.", Fix("import.owners", "the services, with origin IMPORT and only with it")
         )
-    if command.reference and not work.claim_reference(work.cause.agency, command.reference, case_id):
-        raise Conflict("Your agency has a case with this reference already: look it up by GET /api/cases?reference=.")
+    events: list[Event] = [received]
     if command.imported and work.cause.import_id:
         case, begun = case.begin_import(work.cause.import_id, command.imported.owners)
-        work.emit(begun)
-    work.emit(received)
+        events.insert(0, begun)
+    # Last of all that may refuse: the claim is not taken back with a command that is refused in a batch.
+    if command.reference and not work.claim_reference(work.cause.agency, command.reference, case_id):
+        raise Conflict("Your agency has a case with this reference already: look it up by GET /api/cases?reference=.")
+    for event in events:
+        work.emit(event)
     work.cases.put(case)
     return case
 

@@ -7,8 +7,7 @@ SIGKILL, which at a crash point only itself sends.
 
 import random
 import signal
-import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 from continuum.stack import SERVICES
@@ -21,6 +20,8 @@ from tests.faults.outcome import Outcome
 
 HIT_SECONDS = 120.0
 """How long a service may take to come to its crash point under load."""
+STEP_SECONDS = 0.5
+"""How often time steps until all have died."""
 AT_RANDOM, AT_RANDOM_SHORT = 24, 1
 
 
@@ -30,9 +31,9 @@ def kills(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT001  #
         nemesis = Nemesis(platform, dice)
         with Load(platform, seed).running() as load, ThreadPoolExecutor(len(SERVICES)) as pool:
             deaths = [pool.submit(_die_of_each, platform, name, points) for name, points in _deaths(dice, short=short).items()]
-            while not all(each.done() for each in deaths):
+            while wait(deaths, STEP_SECONDS).not_done:
                 load.must_run()
-                _let_time_pass(platform)
+                platform.clock.step(platform.clock.now() + timedelta(minutes=20))  # offers come due: the clock worker has to decide
             nemesis.struck += sum(each.result() for each in deaths)
             for _ in range(AT_RANDOM_SHORT if short else AT_RANDOM):
                 nemesis.pause(1)
@@ -63,9 +64,3 @@ def _die_of_each(platform: Platform, name: str, deaths: list[str]) -> int:
         assert child.code == -signal.SIGKILL, f"{name} ended by itself at {death}, with code {child.code}"
     platform.start(name)
     return len(deaths)
-
-
-def _let_time_pass(platform: Platform) -> None:
-    """Offers come due while the load goes on, so that the clock worker has something to decide."""
-    platform.clock.step(platform.clock.now() + timedelta(minutes=20))
-    time.sleep(0.5)

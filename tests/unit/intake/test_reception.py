@@ -24,7 +24,7 @@ from casebus.errors import Absent, Conflict, Invalid
 from casebus.testing import NOON, cause
 from services.intake import commands as asked
 from services.intake import handlers
-from services.intake.domain import CaseState
+from services.intake.domain import Case, CaseState
 from tests.unit.intake.fake import CASE, LEAD, PARTNER, FakeWork, opened, received, triaged
 
 IMPORT, OTHER_IMPORT, OTHER_CASE = UUID(int=5), UUID(int=6), UUID(int=7)
@@ -58,6 +58,21 @@ def test_an_agency_uses_a_reference_once_and_another_agency_may_use_the_same() -
         handlers.receive_case(OTHER_CASE, receipt("A-1"), work)
     handlers.receive_case(OTHER_CASE, receipt("A-1"), work.acting_as(PARTNER))
     assert [event.subject for event in work.emitted] == [CASE, OTHER_CASE]
+
+
+def test_a_case_that_is_refused_leaves_its_reference_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a batch the others are saved, and what a refused command wrote by itself with them."""
+
+    def refuse(*_: object) -> None:
+        raise Conflict("for whatever reason")
+
+    work = importing()
+    with monkeypatch.context() as refusing:
+        refusing.setattr(Case, "begin_import", refuse)
+        with pytest.raises(Conflict):
+            handlers.receive_case(CASE, receipt("A-1", OWNERS), work)
+    assert work.emitted == []
+    assert handlers.receive_case(OTHER_CASE, receipt("A-1", OWNERS), work).id == OTHER_CASE
 
 
 def test_the_first_event_of_an_imported_case_names_its_import_and_who_takes_part() -> None:
