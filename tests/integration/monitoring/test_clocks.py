@@ -1,7 +1,10 @@
 """The clock worker on a real database: what is due is stated once, whoever looks and however often; and nothing that can't be known is."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
+from threading import Event as Signal
+from threading import Thread
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +14,7 @@ from casebus.partition import partition_of
 from casebus.rebuild import rebuild
 from tests.integration.monitoring.world import IMPORT, Case, World, coordinator, imported, integrator, worker
 from tests.unit.monitoring.story import day
+from tests.waiting import until
 
 MISSED = ["FollowUpScheduled", "FollowUpMissed", "AlertRaised"]
 
@@ -42,6 +46,25 @@ def test_many_workers_state_it_once(world: World) -> None:
             list(pool.map(lambda _: world.worker.turn(), range(6)))
             world.do("UPDATE copy.watch SET look_at = now() - interval '99 years'")
     assert [world.said(case.id) for case in cases] == [MISSED] * 8
+
+
+def test_who_hears_of_a_watermark_wakes_the_worker(world: World) -> None:
+    """It would look by itself in five minutes."""
+    case = opened(world)
+    stop, sleepy = Signal(), replace(world.worker, tick=300, told=Signal())
+    thread = Thread(target=sleepy.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        world.step(day(15.5))
+        world.settle()
+        world.state(day(15.5))
+        sleepy.told.set()
+        until(lambda: world.alerts(case.id) == [("MISSED_FOLLOW_UP", "RAISED", "WORKER")])
+    finally:
+        stop.set()
+        sleepy.told.set()
+        thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_nothing_is_said_before_every_owner_s_watermark_has_passed(world: World) -> None:
