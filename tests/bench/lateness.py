@@ -25,7 +25,7 @@ WHOLE = ("services.monitoring.main",)
 WORKER = (*WHOLE, "--only", "clocks")
 CONNECTIONS, COMMANDS_A_SECOND, CLOCKS_A_SECOND = 16, 100, 100
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
-PATIENCE = 240
+PATIENCE = 900
 BOUNDS = (("< 250 ms", 0.25), ("< 1 s", 1.0), ("1-10 s", 10.0), ("more", float("inf")))
 _WAITING = "SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(:parts) AND look_at < :end LIMIT 1) due"
 _UNSENT = "SELECT count(*) FROM (SELECT FROM own.outbox WHERE published_at IS NULL LIMIT 1) unsent"
