@@ -35,6 +35,7 @@ EVENTS: dict[str, type[Event]] = {
     monitoring.MonitoringSawAgain.TYPE: monitoring.MonitoringSawAgain,
     monitoring.MonitoringWentBlind.TYPE: monitoring.MonitoringWentBlind,
     monitoring.PolicyAdopted.TYPE: monitoring.PolicyAdopted,
+    monitoring.StallExplained.TYPE: monitoring.StallExplained,
     planning.AssessmentApproved.TYPE: planning.AssessmentApproved,
     planning.AssessmentReturned.TYPE: planning.AssessmentReturned,
     planning.AssessmentSubmitted.TYPE: planning.AssessmentSubmitted,

@@ -114,6 +114,7 @@ def _of_alerts() -> list[Spec]:
             act=Act.ALERT,
             **shown,
         ),
+        Spec(name="explain-stall", path=f"{one}/cause", model=asked.ExplainStall, handler=handlers.explain_stall, act=Act.ALERT, **shown),
     ]
 
 

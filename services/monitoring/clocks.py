@@ -27,6 +27,7 @@ from services.monitoring.domain.regime import Regimes
 from services.monitoring.kept import AS_NUMBER, facts_of
 from services.monitoring.policies import Rulebook
 from services.monitoring.rules import RULES
+from services.monitoring.rules.stalled_case import waits
 from services.monitoring.storage import Work
 
 BATCH = 200
@@ -166,7 +167,8 @@ def _apply(decision: Decision, history: History, work: Work, watermark: datetime
             _mark_follow_up(event, work)
         case AlertRaised():
             stamp = decision.policy_version
-            work.alerts.put(raised(event, region=history.region, at=work.now, policy_version=stamp, watermark=watermark))
+            made = raised(event, region=history.region, at=work.now, policy_version=stamp, watermark=watermark)
+            work.alerts.put(replace(made, has_waited=waits(decision.because)))
         case AlertEscalated() | AlertResolved() | AlertAutoCleared():
             alert = work.alerts.get(event.alert_id)
             if alert is None or not alert.is_open:

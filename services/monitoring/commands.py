@@ -1,10 +1,13 @@
 """What may be asked of monitoring: the bodies of its commands."""
 
 from datetime import date
+from typing import Self
 from uuid import UUID
 
+from pydantic import model_validator
+
 from casebus.command import Command
-from casebus.contracts.monitoring import CancelReason, ContactChannel, ContactResult
+from casebus.contracts.monitoring import CancelReason, ContactChannel, ContactResult, StallCause, WaitedParty
 
 
 class RecordContact(Command):
@@ -37,6 +40,21 @@ class AcknowledgeAlert(Command):
 
 class ResolveAlert(Command):
     pass
+
+
+class ExplainStall(Command):
+    """WAITING_ON names who it waits for and until when, within 30 days; no other cause does."""
+
+    cause: StallCause
+    party: WaitedParty | None = None
+    until_on: date | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_waits_for(self) -> Self:
+        said = {self.party is not None, self.until_on is not None}
+        if said != {self.cause is StallCause.WAITING_ON}:
+            raise ValueError("say party and until_on with WAITING_ON, and only with it")
+        return self
 
 
 class CompleteImport(Command):

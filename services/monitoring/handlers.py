@@ -9,7 +9,7 @@ from uuid import UUID
 from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts import intake, monitoring, planning
-from casebus.contracts.monitoring import CancelReason, ContactRecorded
+from casebus.contracts.monitoring import CancelReason, ContactRecorded, StallCause
 from casebus.envelope import Head
 from casebus.errors import Absent, Conflict, Fix, Invalid, InvalidEvent
 from casebus.event import Event
@@ -127,6 +127,22 @@ def resolve_alert(alert_id: UUID, _: asked.ResolveAlert, work: Work) -> Alert:
     alert, event = _alert(work, alert_id).resolve()
     work.alerts.put(alert)
     work.emit(event)
+    return alert
+
+
+def explain_stall(alert_id: UUID, command: asked.ExplainStall, work: Work) -> Alert:
+    """Why there was no progress. A client who has turned away is seen first of all (S54): the policy's next follow-up is scheduled."""
+    alert, *said = _alert(work, alert_id).explain(command.cause, command.party, command.until_on, work.now.date())
+    work.alerts.put(alert)
+    for event in said:
+        work.emit(event)
+    care = work.cares.get(alert.case_id)
+    if command.cause is StallCause.CLIENT_DISENGAGED and care is not None and care.is_open and care.is_known:
+        due_at = work.policy(care.region).follow_up_due(work.now, care.priority, 1)
+        changed, made, scheduled = care.schedule_by_hand(due_at)
+        work.cares.put(changed)
+        work.follow_ups.put(made)
+        work.emit(scheduled)
     return alert
 
 

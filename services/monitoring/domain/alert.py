@@ -1,12 +1,25 @@
 """An alert as those who act on it see it: raised, acknowledged, climbing, and ended by an act, by late evidence, or with its subject."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from casebus.contracts.monitoring import AlertAcknowledged, AlertCause, AlertEscalated, AlertRaised, AlertResolved, Rung
-from casebus.errors import Conflict
+from casebus.contracts.monitoring import (
+    AlertAcknowledged,
+    AlertCause,
+    AlertEscalated,
+    AlertRaised,
+    AlertResolved,
+    Rung,
+    StallCause,
+    StallExplained,
+    WaitedParty,
+)
+from casebus.errors import Conflict, Fix, Invalid
+
+STALL = "STALLED_CASE"
+LONGEST_WAIT = timedelta(days=30)
 
 
 class AlertState(StrEnum):
@@ -37,6 +50,8 @@ class Alert:
     escalations: int = 0
     acknowledged_on: Rung | None = None
     policy_version: str = ""
+    has_waited: bool = False
+    """Of a stall: the case waited for somebody since the last progress, and that is over."""
     decided_below: datetime | None = None
     """The watermark by which it was decided: what was recorded below it was known. None of alerts that are older than this field."""
 
@@ -60,8 +75,24 @@ class Alert:
     def resolve(self) -> tuple["Alert", AlertResolved]:
         """Somebody acted: it climbs no further."""
         self._must_be_open()
-        event = AlertResolved(case_id=self.case_id, alert_id=self.id, rule=self.rule, cause=AlertCause.ACTED)
-        return replace(self, version=self.version + 1, state=AlertState.RESOLVED), event
+        return replace(self, version=self.version + 1, state=AlertState.RESOLVED), self._acted()
+
+    def _acted(self) -> AlertResolved:
+        return AlertResolved(case_id=self.case_id, alert_id=self.id, rule=self.rule, cause=AlertCause.ACTED)
+
+    def explain(
+        self, cause: StallCause, party: WaitedParty | None, until_on: date | None, today: date
+    ) -> tuple["Alert", StallExplained, AlertResolved]:
+        """A stall asks its cause: the answer ends the alert, and begins a new time in which there has to be progress. It waits once."""
+        self._must_be_open()
+        if self.rule != STALL:
+            raise Conflict(f"Only {STALL} asks for a cause.")
+        if until_on is not None and self.has_waited:
+            raise Conflict("It has waited once since the last progress: another way is needed.")
+        if until_on is not None and not today < until_on <= today + LONGEST_WAIT:
+            raise Invalid("A case waits for a while only.", Fix("until_on", "a day to come, within 30 days"))
+        said = StallExplained(case_id=self.case_id, alert_id=self.id, cause=cause, party=party, until_on=until_on)
+        return replace(self, version=self.version + 1, state=AlertState.RESOLVED), said, self._acted()
 
     def climb(self, step: AlertEscalated) -> "Alert":
         return replace(

@@ -1,12 +1,13 @@
 """STALLED_CASE: an open case without progress for longer than its policy allows. Notes and reassignments are touches and reset nothing."""
 
 from collections.abc import Iterator
+from datetime import UTC
 
 from casebus.contracts.intake import CaseOpened
-from casebus.contracts.monitoring import ContactRecorded, ContactResult
+from casebus.contracts.monitoring import ContactRecorded, ContactResult, StallExplained
 from casebus.contracts.planning import CaseClosed, CaseReopened
 from services.monitoring.domain.clock import Clock
-from services.monitoring.domain.conditions import Conditions, by_policy, on, retimes
+from services.monitoring.domain.conditions import Asked, Conditions, Times, on, retimes
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Rule
@@ -17,13 +18,15 @@ CONDITIONS = Conditions(start=(on(CaseOpened), on(CaseReopened)))
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
-    """Started by the opening and by each progress while the case is open; stopped by the next progress; ended by the closure."""
+    """Started by the opening, by each progress and by each answer to "why is there none?" while the case is open; stopped by the next
+    progress; ended by the closure."""
     begun = list(CONDITIONS.starts(history))
     turns = history.facts_of(CaseOpened, CaseReopened, CaseClosed)
     progress = [fact for fact in history.facts if is_progress(fact, policy)]
     pauses = tuple(CONDITIONS.pauses(history, policy))
-    for start in (*begun, *(fact for fact in progress if _was_open(fact, turns))):
-        due, deadline = policy.duty(NAME, start.effective, history.priority_at(start))
+    explained = history.facts_of(StallExplained)
+    for start in (*begun, *(fact for fact in (*progress, *explained) if _was_open(fact, turns))):
+        due, deadline = _times(Asked(start, start, policy, history.priority_at(start)))
         yield Clock(
             subject=history.case_id,
             start=start,
@@ -31,9 +34,23 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
             deadline=deadline,
             stops=tuple(fact for fact in progress if fact.place > start.place),
             ends=history.closures_after(start),
-            retimes=tuple(retimes(history, policy, start, by_policy(NAME))),
+            retimes=tuple(retimes(history, policy, start, _times)),
             pauses=pauses,
         )
+
+
+def _times(asked: Asked) -> Times:
+    """Of a case that waits for somebody: until the end of the day that was said; else the policy's time."""
+    event = asked.start.event if asked.start.kind is StallExplained else None
+    if isinstance(event, StallExplained) and event.until_on is not None:
+        until = asked.policy.calendar.end_of(event.until_on).astimezone(UTC)
+        return until, until
+    return asked.policy.duty(NAME, asked.since.effective, asked.priority)
+
+
+def waits(fact: Fact) -> bool:
+    """Whether it says that the case waits for somebody."""
+    return fact.kind is StallExplained and isinstance(said := fact.event, StallExplained) and said.until_on is not None
 
 
 def is_progress(fact: Fact, policy: Policy) -> bool:

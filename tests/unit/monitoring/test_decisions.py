@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority, PriorityChanged, PriorityReason, WorkerAssigned
-from casebus.contracts.monitoring import CancelReason, ContactResult, FollowUpCancelled, FollowUpRescheduled
+from casebus.contracts.monitoring import CancelReason, ContactResult, FollowUpCancelled, FollowUpRescheduled, StallCause, StallExplained
 from casebus.contracts.planning import (
     AssessmentApproved,
     AssessmentKind,
@@ -123,6 +123,12 @@ class Life:
         kind = self.draw(st.sampled_from(kinds))
         self.story.tell(kind(case_id=CASE, assessment_id=some("assessment"), kind=AssessmentKind.FULL), self.at)
 
+    def explain(self) -> None:
+        until = self.draw(st.sampled_from([None, 1, 9]))
+        until_on = None if until is None else day(self.now + until).date()
+        event = StallExplained(case_id=CASE, alert_id=some("alert"), cause=StallCause.OTHER, until_on=until_on)
+        self.story.tell(event, self.at)
+
     def rest(self) -> None:
         review_on = day(self.now + self.draw(st.integers(1, 30))).date()
         event = CaseSuspended(case_id=CASE, reason=SuspendReason.OTHER, review_on=review_on)
@@ -165,6 +171,7 @@ ACTS = (
     Life.assign,
     Life.begin,
     Life.assess,
+    Life.explain,
     Life.rest,
     Life.go_on,
     Life.change,
