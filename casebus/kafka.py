@@ -6,7 +6,6 @@ librdkafka's defaults are not ours: idempotent, acks=all, murmur2 (else keys lan
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
@@ -44,8 +43,7 @@ class SendFailed(Exception):
     """Not everything was acknowledged; what is unpublished is sent again by a new producer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Where the broker put a record."""
 
     topic: str

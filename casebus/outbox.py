@@ -1,9 +1,8 @@
 """Events wait here, in the transaction of the change that they report, until the relay has sent them. Rows stay: it is the event store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -50,8 +49,7 @@ _HEADER_OF = {
 """Where each attribute travels. They were checked when the event was stated: what is in the outbox can be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One event that waits to be sent. `attributes` are the envelope's, but what its place and generation give."""
 
     id: int
@@ -65,6 +63,7 @@ class Row:
 
     def headers(self, generation: int, began: Sequence[int] = ()) -> Headers:
         """The envelope, as `to_headers` writes it. `began` is where the generation began; it is said unless that is at 0 everywhere."""
+        recorded = instant_text(self.recorded_at)
         placed: Headers = [
             ("content-type", CONTENT_TYPE),
             ("ce_specversion", SPEC_VERSION),
@@ -72,8 +71,8 @@ class Row:
             ("ce_subject", str(self.subject)),
             ("ce_caseseq", str(self.case_seq)),
             ("ce_generation", str(generation)),
-            ("ce_time", instant_text(self.occurred_at)),
-            ("ce_recordedtime", instant_text(self.recorded_at)),
+            ("ce_time", recorded if self.occurred_at == self.recorded_at else instant_text(self.occurred_at)),
+            ("ce_recordedtime", recorded),
         ]
         if any(began):
             placed.append(("ce_began", ",".join(map(str, began))))

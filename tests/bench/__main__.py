@@ -1,6 +1,7 @@
 """`python -m tests.bench [NAME ...] [--quick] [--seed N]`: measure, print, write build/bench.json and the table of docs/performance.md."""
 
 import argparse
+import gc
 import sys
 
 from continuum.local.process import ended_by_signals
@@ -22,6 +23,9 @@ def main() -> None:
     figures: list[Figure] = []
     machine = described()
     command = " ".join(["python -m tests.bench", *asked.names, *(["--quick"] if asked.quick else []), f"--seed {asked.seed}"])
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)  # as a service does (casebus/service.py): parts of ours are measured in this process
     with ended_by_signals(), ground() as servers:
         for name in chosen:
             print(f"… {name}: {(MEASUREMENTS[name].__doc__ or '').partition(chr(10))[0]}", file=sys.stderr, flush=True)

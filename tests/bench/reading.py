@@ -1,6 +1,5 @@
 """A track reads a log: how many records a second, from Kafka to committed rows."""
 
-import gc
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -53,9 +52,6 @@ def read_all(ground: Ground, store: Store, track: Track, total: int) -> Pace:
         track.prepare(connection)
     thread = threading.Thread(target=Consumer(store.engine, ground.cluster, track).run, args=(stop,), daemon=True)
     thread.start()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000)  # as a service does it
     try:
         return paced(store, track.schema, total)
     finally:
