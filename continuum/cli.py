@@ -114,6 +114,22 @@ def ssda903(
             raise typer.Exit(1)
 
 
+@imports.command("people")
+def import_people(path: Annotated[Path, typer.Argument(help="The CSV file.", exists=True, dir_okay=False)]) -> None:
+    """List who can be told of alerts, from a CSV file: person, agency, region, functions, and team, deputy, absent_from, absent_until.
+
+    Example: `continuum import people people.csv`
+    """
+    from continuum.people import bring_in
+
+    with clear_failures():
+        refused = bring_in(path)
+        for each in refused:
+            typer.echo(each, err=True)
+        if refused:
+            raise typer.Exit(1)
+
+
 @app.command()
 def token(
     *,

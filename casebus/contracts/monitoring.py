@@ -47,12 +47,25 @@ class ContactResult(StrEnum):
     OTHER = "OTHER"
 
 
+class Function(StrEnum):
+    """In what function somebody is told of alerts. What a newer version may add reads as OTHER."""
+
+    WORKER = "WORKER"
+    SUPERVISOR = "SUPERVISOR"
+    MANAGER = "MANAGER"
+    COORDINATOR = "COORDINATOR"
+    DUTY_AUTHORITY = "DUTY_AUTHORITY"
+    OTHER = "OTHER"
+
+
 class Rung(StrEnum):
     """How high an alert has climbed. What a newer version may add reads as COORDINATOR."""
 
     WORKER = "WORKER"
     SUPERVISOR = "SUPERVISOR"
+    MANAGER = "MANAGER"
     COORDINATOR = "COORDINATOR"
+    DUTY_AUTHORITY = "DUTY_AUTHORITY"
 
 
 class StallCause(StrEnum):
@@ -73,6 +86,23 @@ class WaitedParty(StrEnum):
     AGENCY = "AGENCY"
     AUTHORITY = "AUTHORITY"
     OTHER = "OTHER"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AbsenceNoted(Event):
+    """Somebody is away for a time, and others are told instead. A later one that begins at the same moment takes its place."""
+
+    TYPE: ClassVar[str] = "monitoring.AbsenceNoted"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.directory.v1"
+
+    entry_id: UUID
+    begins_at: datetime
+    ends_at: datetime
+
+    @property
+    def subject(self) -> UUID:
+        return self.entry_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +145,7 @@ class AlertEscalated(Event):
     """Nobody answered an alert in its time, so it goes one rung higher."""
 
     TYPE: ClassVar[str] = "monitoring.AlertEscalated"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     TOPIC: ClassVar[str] = "monitoring.case.v1"
 
     case_id: UUID
@@ -123,6 +153,8 @@ class AlertEscalated(Event):
     rule: str
     rung: Rung
     target_agency: str
+    also_agency: str | None = None
+    targets: tuple[str, ...] = ()
 
     @property
     def subject(self) -> UUID:
@@ -134,7 +166,7 @@ class AlertRaised(Event):
     """Something in the case was left undone, and somebody has to look."""
 
     TYPE: ClassVar[str] = "monitoring.AlertRaised"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     TOPIC: ClassVar[str] = "monitoring.case.v1"
 
     case_id: UUID
@@ -145,6 +177,8 @@ class AlertRaised(Event):
     agency: str
     rung: Rung
     target_agency: str
+    also_agency: str | None = None
+    targets: tuple[str, ...] = ()
 
     @property
     def subject(self) -> UUID:
@@ -326,6 +360,42 @@ class MonitoringWentBlind(Event):
     @property
     def subject(self) -> UUID:
         return self.watch_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PersonListed(Event):
+    """Somebody can be told of alerts, in these functions. A later one of the same entry takes its place."""
+
+    TYPE: ClassVar[str] = "monitoring.PersonListed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.directory.v1"
+
+    entry_id: UUID
+    person: str
+    agency: str
+    region: str
+    functions: tuple[Function, ...]
+    team: str | None = None
+    deputy: str | None = None
+
+    @property
+    def subject(self) -> UUID:
+        return self.entry_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PersonUnlisted(Event):
+    """Somebody is told of no alert any more."""
+
+    TYPE: ClassVar[str] = "monitoring.PersonUnlisted"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.directory.v1"
+
+    entry_id: UUID
+
+    @property
+    def subject(self) -> UUID:
+        return self.entry_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

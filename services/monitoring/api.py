@@ -19,9 +19,10 @@ from casebus.inbox import unpack
 from casebus.watermark import reached
 from services.monitoring import board as boards
 from services.monitoring import commands as asked
-from services.monitoring import handlers
+from services.monitoring import handlers, people
 from services.monitoring.board import Page
 from services.monitoring.domain.alert import Alert
+from services.monitoring.domain.directory import Person
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.follow_up import FollowUp
 from services.monitoring.domain.why import why
@@ -54,7 +55,24 @@ def view_alert(one: Alert) -> dict[str, Any]:
         "state": one.state,
         "rung": one.rung,
         "target_agency": one.target_agency,
+        "also_agency": one.also_agency,
+        "targets": list(one.targets),
         "version": one.version,
+    }
+
+
+def view_person(one: Person) -> dict[str, Any]:
+    """An entry of the directory as those who direct it read it."""
+    return {
+        "id": str(one.id),
+        "person": one.person,
+        "agency": one.agency,
+        "region": one.region,
+        "functions": sorted(one.functions),
+        "team": one.team,
+        "deputy": one.deputy,
+        "is_listed": one.is_listed,
+        "absences": [{"from": begins.isoformat(), "until": ends.isoformat()} for begins, ends in one.absences],
     }
 
 
@@ -66,7 +84,7 @@ def view_noted(one: Noted) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of monitoring, by its name."""
-    return {spec.name: spec for spec in (*_of_follow_ups(), *_of_alerts(), _of_imports())}
+    return {spec.name: spec for spec in (*_of_follow_ups(), *_of_alerts(), *_of_people(), _of_imports())}
 
 
 def _of_follow_ups() -> list[Spec]:
@@ -118,6 +136,15 @@ def _of_alerts() -> list[Spec]:
     ]
 
 
+def _of_people() -> list[Spec]:
+    new: dict[str, Any] = {"target": Target.NEW, "view": view_person}
+    return [
+        Spec(name="list-person", path="/people", model=asked.ListPerson, handler=people.list_person, **new),
+        Spec(name="unlist-person", path="/people/removal", model=asked.UnlistPerson, handler=people.unlist_person, **new),
+        Spec(name="note-absence", path="/people/absences", model=asked.NoteAbsence, handler=people.note_absence, **new),
+    ]
+
+
 def _of_imports() -> Spec:
     return Spec(
         name="complete-import",
@@ -143,7 +170,7 @@ Word = Annotated[str | None, Query(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")]
 def reading(desk: Desk) -> APIRouter:
     """What may be read of monitoring."""
     router = APIRouter(tags=["board"])
-    for part in (_reading_board(desk), _reading_lists(desk), _reading_one(desk), _reading_timeline(desk)):
+    for part in (_reading_board(desk), _reading_lists(desk), _reading_one(desk), _reading_people(desk), _reading_timeline(desk)):
         router.include_router(part)
     return router
 
@@ -279,6 +306,18 @@ def _place(fact: Fact) -> dict[str, Any]:
         "recorded_at": fact.recorded_at,
         "effective_at": fact.effective,
     }
+
+
+def _reading_people(desk: Desk) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/people")
+    def listed(caller: Caller, one: OnePage) -> dict[str, Any]:
+        """The directory: a coordinator's region, everybody else's agency."""
+        with desk.engine.begin() as connection:
+            return boards.people(connection, caller, one)
+
+    return router
 
 
 def _reading_timeline(desk: Desk) -> APIRouter:

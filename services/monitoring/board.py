@@ -29,6 +29,7 @@ AGE = (
 RAISED_ON = "CAST(raised_at AT TIME ZONE 'UTC' AS date)"
 ALERT = """
     SELECT id, case_id, region, agency, rule, rung, is_open, version, body ->> 'state' AS state, body ->> 'target_agency' AS target_agency,
+      body ->> 'also_agency' AS also_agency, coalesce(body -> 'targets', '[]') AS targets,
       (body ->> 'escalations')::int AS escalations, (body ->> 'due_at')::timestamptz AS due_at,
       (body ->> 'raised_at')::timestamptz AS raised_at, body ->> 'policy_version' AS policy_version,
       (body ->> 'subject_id')::uuid AS subject_id FROM own.alert"""
@@ -191,11 +192,23 @@ def alerts(connection: Connection, who: Principal, page: Page, wanted: Mapping[s
     if wanted.get("age"):
         conditions.append(f"{AGE.format(day=RAISED_ON)} = :age")
     source = (
-        "SELECT id AS alert_id, case_id, subject_id, rule, state, rung, agency, target_agency, escalations, due_at, raised_at, version,"
+        "SELECT id AS alert_id, case_id, subject_id, rule, state, rung, agency, target_agency, also_agency, targets,"
+        " escalations, due_at, raised_at, version,"
         f" policy_version, to_char(raised_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS') || id AS place"
         f" FROM ({ALERT}) a WHERE {' AND '.join(conditions)}"
     )
     return _page(connection, source, values, page)
+
+
+def people(connection: Connection, who: Principal, page: Page) -> dict[str, Any]:
+    """Who is listed in the coordinator's region, or in the caller's agency, by their ids."""
+    where = "region = :region" if who.role is Role.COORDINATOR else "agency = :agency"
+    source = (
+        "SELECT body ->> 'person' AS person, agency, region, body -> 'functions' AS functions, body ->> 'team' AS team,"
+        " body ->> 'deputy' AS deputy, body -> 'absences' AS absences, body ->> 'person' AS place"
+        f" FROM own.person WHERE is_listed AND {where}"
+    )
+    return _page(connection, source, {"region": who.region, "agency": who.agency}, page)
 
 
 def timeline(connection: Connection, case_id: UUID) -> list[tuple[str, int, bytes, bytes]]:

@@ -22,6 +22,7 @@ from casebus.watermark import Reached, reached
 from services.monitoring import metrics
 from services.monitoring.domain.alert import AlertState, raised
 from services.monitoring.domain.decision import Decision, decide
+from services.monitoring.domain.directory import NOBODY, Directory
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.regime import Regimes
 from services.monitoring.kept import AS_NUMBER, facts_of
@@ -64,6 +65,7 @@ class ClockWorker:
     wake: Callable[[], None]
     tick: float
     told: Signal = field(default_factory=Signal)
+    directory: Callable[[Connection, Codec], Directory] = lambda *_: NOBODY
 
     def run(self, stop: Signal) -> None:
         while not stop.is_set():
@@ -91,10 +93,10 @@ class ClockWorker:
     def _settle(self, connection: Connection, due: dict[UUID, Due], running: tracing.Running) -> None:
         looks: dict[UUID, datetime | None] = {}
         decided: list[tuple[Decision, History]] = []
-        regimes = self.policies.known(connection, self.codec)
+        regimes, directory = self.policies.known(connection, self.codec), self.directory(connection, self.codec)
         for case_id, facts in facts_of(connection, self.codec, due).items():
             try:
-                found, looks[case_id] = _look(case_id, facts, due[case_id].watermark, regimes)
+                found, looks[case_id] = _look(case_id, facts, due[case_id].watermark, regimes, directory)
             except Exception as error:  # noqa: BLE001  # a case that can't be judged costs itself alone; it is tried with each watermark
                 log.error("a case can't be judged", case_id=str(case_id), error=type(error).__name__)
                 found, looks[case_id] = [], due[case_id].watermark
@@ -131,11 +133,11 @@ class ClockWorker:
 
 
 def _look(
-    case_id: UUID, facts: list[Fact], watermark: datetime, regimes: Regimes
+    case_id: UUID, facts: list[Fact], watermark: datetime, regimes: Regimes, directory: Directory
 ) -> tuple[list[tuple[Decision, History]], datetime | None]:
     """What is decided of a case, and when to look again."""
     history = History.below(case_id, facts, watermark)
-    decisions, look = decide(history, watermark, regimes, RULES)
+    decisions, look = decide(history, watermark, regimes, RULES, directory)
     later = min((fact.recorded_at for fact in facts if fact.recorded_at >= watermark), default=None)
     moments = [moment for moment in (look, later) if moment is not None]
     return [(one, history) for one in decisions], min(moments, default=None)

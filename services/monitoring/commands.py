@@ -1,13 +1,13 @@
 """What may be asked of monitoring: the bodies of its commands."""
 
 from datetime import date
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import model_validator
+from pydantic import StringConstraints, model_validator
 
-from casebus.command import Command
-from casebus.contracts.monitoring import CancelReason, ContactChannel, ContactResult, StallCause, WaitedParty
+from casebus.command import Command, Slug
+from casebus.contracts.monitoring import CancelReason, ContactChannel, ContactResult, Function, StallCause, WaitedParty
 
 
 class RecordContact(Command):
@@ -55,6 +55,33 @@ class ExplainStall(Command):
         if said != {self.cause is StallCause.WAITING_ON}:
             raise ValueError("say party and until_on with WAITING_ON, and only with it")
         return self
+
+
+PersonId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/+=-]{1,128}$")]
+"""The opaque id under which somebody acts: no name, no e-mail address."""
+
+
+class ListPerson(Command):
+    """What the entry of this person says from now on."""
+
+    person: PersonId
+    agency: Slug
+    region: Slug
+    functions: frozenset[Function]
+    team: Slug | None = None
+    deputy: PersonId | None = None
+
+
+class UnlistPerson(Command):
+    person: PersonId
+
+
+class NoteAbsence(Command):
+    """From the first day to the end of the last one; without a last one, the absence that begins on the first day is taken back."""
+
+    person: PersonId
+    first: date
+    last: date | None = None
 
 
 class CompleteImport(Command):

@@ -21,6 +21,7 @@ from services.monitoring.blindness import BlindWatch
 from services.monitoring.clocks import ClockWorker
 from services.monitoring.copies import Copies
 from services.monitoring.gauges import States
+from services.monitoring.listings import Listings
 from services.monitoring.policies import Policies, read_policies
 from services.monitoring.rules import RULES
 from services.monitoring.settings import Settings
@@ -39,7 +40,15 @@ def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: floa
     def jobs(parts: Parts) -> Mapping[str, Job]:
         told = Signal()
         statements = StatementReader(engine=parts.engine, cluster=parts.cluster, codec=parts.codec, owners=owners, learned=told.set)
-        clocks = ClockWorker(told=told, engine=parts.engine, codec=parts.codec, policies=rulebook, wake=parts.wake, tick=tick_seconds)
+        clocks = ClockWorker(
+            engine=parts.engine,
+            codec=parts.codec,
+            policies=rulebook,
+            directory=Listings().known,
+            wake=parts.wake,
+            tick=tick_seconds,
+            told=told,
+        )
         adopter = Adopter(engine=parts.engine, codec=parts.codec, files=policies, make_work=lambda c: work(c, parts.codec), wake=parts.wake)
         watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
         return {"statements": statements.run, "policies": adopter.run, "clocks": clocks.run, "blindness": watch.run}

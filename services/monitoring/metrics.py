@@ -45,5 +45,5 @@ OPEN_ALERTS = gauge(
     "Alerts that nobody has resolved.",
     "COORDINATOR rises: agencies don't answer theirs.",
     rule=_RULE,
-    rung="WORKER, SUPERVISOR, COORDINATOR",
+    rung="WORKER, SUPERVISOR, MANAGER, COORDINATOR, DUTY_AUTHORITY",
 )

@@ -14,6 +14,7 @@ from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
 from casebus.work import Work as BusWork
 from services.monitoring.domain.alert import Alert
+from services.monitoring.domain.directory import Person
 from services.monitoring.domain.follow_up import Care, FollowUp
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.regime import Regimes
@@ -34,6 +35,7 @@ class Work(BusWork):
         self.cares = self.shelf("own.care", Care)
         self.follow_ups = self.shelf("own.follow_up", FollowUp)
         self.alerts = self.shelf("own.alert", Alert)
+        self.people = self.shelf("own.person", Person)
         self.sharing = self.shelf(SHARING, Sharing, lock=False)
 
     @cached_property
@@ -44,6 +46,11 @@ class Work(BusWork):
     def policy(self, region: str, agency: str = "") -> Policy:
         """The one in force now."""
         return self.regimes.of(region, agency).newest
+
+    def person(self, one: UUID) -> Person | None:
+        """The entry of the directory, loaded when it is asked for."""
+        self.people.load_ids([one])
+        return self.people.get(one)
 
     def load(self, ids: Collection[UUID]) -> None:
         """The ids are of cases, follow-ups or alerts; of a case come its open follow-ups, of the others what was asked for."""

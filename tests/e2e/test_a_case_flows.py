@@ -78,7 +78,7 @@ def test_a_referral_crosses_agencies_and_its_answer_reaches_the_plan(platform: P
 
 
 def test_a_missed_follow_up_climbs_until_somebody_acts(platform: Platform) -> None:
-    """S50: nobody sees the client: the worker's agency is told, then the supervisor, then the coordinator; resolving stops it."""
+    """S50: nobody sees the client: the worker's agency is told, then the supervisor, its manager, the coordinator; resolving stops it."""
     nurse = platform.person("river-clinic")
     case_id, _ = opened_case(nurse, priority="CRITICAL")
     until(lambda: "monitoring.FollowUpScheduled" in timeline(nurse, case_id))
@@ -87,6 +87,8 @@ def test_a_missed_follow_up_climbs_until_somebody_acts(platform: Platform) -> No
     assert [(a["rung"], a["target_agency"]) for a in raised] == [("WORKER", "river-clinic")]
     platform.clock.step(platform.clock.now() + timedelta(hours=1, minutes=1))
     until(lambda: [a for a in alerts(nurse, case_id, "MISSED_FOLLOW_UP") if a["rung"] == "SUPERVISOR"])
+    platform.clock.step(platform.clock.now() + timedelta(hours=1, minutes=1))
+    until(lambda: [a for a in alerts(nurse, case_id, "MISSED_FOLLOW_UP") if a["rung"] == "MANAGER"])
     platform.clock.step(platform.clock.now() + timedelta(hours=1, minutes=1))
     top = until(lambda: [a for a in alerts(nurse, case_id, "MISSED_FOLLOW_UP") if a["rung"] == "COORDINATOR"])[0]
     assert top["target_agency"] == "north"

@@ -7,7 +7,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 STAGES: Mapping[str, str] = {"RECEIVED": "Received", "TRIAGED": "Triaged", "OPENED": "Opened", "PLANNING": "Planning", "ACTIVE": "Active"}
-RUNGS: Mapping[str, str] = {"COORDINATOR": "Coordinator", "SUPERVISOR": "Supervisor", "WORKER": "Worker"}  # the ladder, from its top
+RUNGS: Mapping[str, str] = {  # the ladder, from its top
+    "DUTY_AUTHORITY": "Duty authority",
+    "COORDINATOR": "Coordinator",
+    "MANAGER": "Manager",
+    "SUPERVISOR": "Supervisor",
+    "WORKER": "Worker",
+}
 AGES: Mapping[str, str] = {
     "UNDER_1_WEEK": "Under a week",
     "UNDER_1_MONTH": "Under a month",

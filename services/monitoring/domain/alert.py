@@ -17,6 +17,7 @@ from casebus.contracts.monitoring import (
     WaitedParty,
 )
 from casebus.errors import Conflict, Fix, Invalid
+from services.monitoring.domain.directory import OF_A_REGION
 
 STALL = "STALLED_CASE"
 LONGEST_WAIT = timedelta(days=30)
@@ -54,6 +55,9 @@ class Alert:
     """Of a stall: the case waited for somebody since the last progress, and that is over."""
     decided_below: datetime | None = None
     """The watermark by which it was decided: what was recorded below it was known. None of alerts that are older than this field."""
+    also_agency: str | None = None
+    targets: tuple[str, ...] = ()
+    """Who is told on this rung, as opaque ids; nobody by id where the directory lists nobody there."""
 
     @property
     def is_open(self) -> bool:
@@ -62,7 +66,9 @@ class Alert:
     @property
     def answerable(self) -> frozenset[str]:
         """The agencies that may act on it whatever their part in the case: the responsible one, and the one whose turn it is."""
-        return frozenset({self.agency} if self.rung is Rung.COORDINATOR else {self.agency, self.target_agency})
+        if self.rung in OF_A_REGION:
+            return frozenset({self.agency})
+        return frozenset(each for each in (self.agency, self.target_agency, self.also_agency) if each)
 
     def acknowledge(self) -> tuple["Alert", AlertAcknowledged]:
         """Somebody has seen it: it climbs one window later. Once on each rung."""
@@ -100,6 +106,8 @@ class Alert:
             version=self.version + 1,
             rung=step.rung,
             target_agency=step.target_agency,
+            also_agency=step.also_agency,
+            targets=step.targets,
             escalations=self.escalations + 1,
             state=AlertState.RAISED,
         )
@@ -127,4 +135,6 @@ def raised(event: AlertRaised, *, region: str, at: datetime, policy_version: str
         raised_at=at,
         policy_version=policy_version,
         decided_below=watermark,
+        also_agency=event.also_agency,
+        targets=event.targets,
     )

@@ -181,7 +181,8 @@ class Calendar:
         return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))
 
     def opening(self, day: date) -> Iterator[tuple[datetime, datetime]]:
-        """When it is open on that day, as instants in UTC: a change of the clocks makes the day longer or shorter."""
+        """When it is open on that day, as instants in UTC: a change of the clocks makes it longer or shorter.
+        An opening at a time that they skip is an hour later."""
         if self.is_business_day(day):
             zone = ZoneInfo(self.zone)
             for one in self.hours:

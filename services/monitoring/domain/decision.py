@@ -4,20 +4,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
 from uuid import UUID, uuid5
 
-from casebus.contracts.monitoring import AlertAcknowledged, AlertAutoCleared, AlertCause, AlertEscalated, AlertRaised, AlertResolved, Rung
+from casebus.contracts.monitoring import AlertAutoCleared, AlertCause, AlertEscalated, AlertRaised, AlertResolved
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Ending, State, Verdict, judge
+from services.monitoring.domain.directory import NOBODY, Directory
 from services.monitoring.domain.fact import Fact, History
-from services.monitoring.domain.policy import Policy, Running
+from services.monitoring.domain.ladder import Ladder, Step
 from services.monitoring.domain.rebasing import clocks_of
 from services.monitoring.domain.regime import Law, Regimes
 from services.monitoring.domain.rule import Rule
 
 NAMESPACE = UUID("6f1c2f0e-6c0b-5f52-9d0e-2a4b4f1f7a11")
-RUNGS = (Rung.WORKER, Rung.SUPERVISOR, Rung.COORDINATOR)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +41,9 @@ def alert_id(case_id: UUID, rule: Rule, clock: Clock) -> UUID:
     return uuid5(NAMESPACE, f"{case_id}:{rule.name}:{clock.subject}:{clock.round}")
 
 
-def decide(history: History, watermark: datetime, regimes: Regimes, rules: Iterable[Rule]) -> tuple[list[Decision], datetime | None]:
+def decide(
+    history: History, watermark: datetime, regimes: Regimes, rules: Iterable[Rule], directory: Directory = NOBODY
+) -> tuple[list[Decision], datetime | None]:
     """Everything that is decided by now, in a fixed order, and the moment after which there may be more.
 
     Of a case whose beginning is not known nothing is decided: nobody would be responsible.
@@ -52,28 +53,31 @@ def decide(history: History, watermark: datetime, regimes: Regimes, rules: Itera
     decided: list[Decision] = []
     looks: list[datetime] = []
     law = Law(regimes, history.region, watermark)
-    ladder = _Ladder(history, watermark, law)
+    ladder = Ladder(history, watermark, law, directory)
     for rule in rules:
         for clock in clocks_of(rule, history, law):
             verdict = judge(clock, watermark, history.decidable_from(clock.start))
             if verdict.look is not None:
                 looks.append(verdict.look)
             if verdict.state is State.BREACHED:
-                decided.extend(_of_breach(history, rule, clock, verdict, law))
+                decided.extend(_of_breach(ladder, rule, clock, verdict))
                 if not verdict.history:
-                    decided.extend(ladder.climb(alert_id(history.case_id, rule, clock), clock, looks))
+                    one = alert_id(history.case_id, rule, clock)
+                    decided.extend(_step(step, law) for step in ladder.climb(one, partial(sharing, history, clock), looks))
     return decided, min(looks, default=None)
 
 
-def _of_breach(history: History, rule: Rule, clock: Clock, verdict: Verdict, law: Law) -> Iterator[Decision]:
+def _of_breach(ladder: Ladder, rule: Rule, clock: Clock, verdict: Verdict) -> Iterator[Decision]:
+    history = ladder.history
     one, moment = alert_id(history.case_id, rule, clock), verdict.moment or verdict.deadline
     agency = responsible(history, clock, moment)
-    decision = partial(Decision, agency=agency, policy_version=law.of(agency).at(moment).stamp)
+    decision = partial(Decision, agency=agency, policy_version=ladder.law.of(agency).at(moment).stamp)
     for said in rule.states(clock, verdict):
         at = said.at if verdict.history else None
         yield decision(id=uuid5(one, said.event.TYPE), event=said.event, because=said.because, occurred_at=at)
     if verdict.history:
         return
+    target = ladder.first(rule.rung, rule.name, sharing(history, clock, moment), moment)
     raised = AlertRaised(
         case_id=history.case_id,
         alert_id=one,
@@ -81,8 +85,10 @@ def _of_breach(history: History, rule: Rule, clock: Clock, verdict: Verdict, law
         subject_id=clock.subject,
         due_at=verdict.due,
         agency=agency,
-        rung=rule.rung,
-        target_agency=history.region if rule.rung is Rung.COORDINATOR else agency,
+        rung=target.rung,
+        target_agency=target.place,
+        also_agency=target.also,
+        targets=target.people,
     )
     yield decision(id=one, event=raised, because=clock.start)
     if verdict.evidence is not None:
@@ -95,6 +101,11 @@ def responsible(history: History, clock: Clock, moment: datetime) -> str:
     return clock.agency or history.lead_at(moment)
 
 
+def sharing(history: History, clock: Clock, moment: datetime) -> tuple[str, ...]:
+    """The agencies that share the duty: the responsible one, and the lead, where that is another."""
+    return tuple(dict.fromkeys((responsible(history, clock, moment), history.lead_at(moment))))
+
+
 def _closing(raised: AlertRaised, verdict: Verdict, evidence: UUID) -> Event:
     """Done too late resolves it; done in time but known late, or the end of what it was about, clears it."""
     if verdict.ending is Ending.MADE_UP:
@@ -102,66 +113,16 @@ def _closing(raised: AlertRaised, verdict: Verdict, evidence: UUID) -> Event:
     return AlertAutoCleared(case_id=raised.case_id, alert_id=raised.alert_id, rule=raised.rule, evidence=evidence)
 
 
-class _Ladder:
-    """How the alerts of one case climb: each rung counts from when it was told, never from the due time.
-
-    An acknowledgement holds the alert on its rung for one window more; what ends it ends the climb.
-    """
-
-    def __init__(self, history: History, watermark: datetime, law: Law) -> None:
-        self._history, self._watermark, self._law = history, watermark, law
-
-    def climb(self, one: UUID, clock: Clock, looks: list[datetime]) -> Iterator[Decision]:
-        """The next rung, where its time has come; `looks` gets the moment at which it will."""
-        told = next(((fact, event) for fact, event in self._history.of(AlertRaised) if event.alert_id == one), None)
-        if told is None:
-            return
-        raised, alert = told
-        steps = {event.rung: fact for fact, event in self._history.of(AlertEscalated) if event.alert_id == one}
-        held = [fact for fact, event in self._history.of(AlertAcknowledged) if event.alert_id == one]
-        closed = min((fact.recorded_at for fact, ended in self._closings() if ended == one), default=None)
-        since = raised
-        for rung, above in pairwise(RUNGS[RUNGS.index(alert.rung) :]):
-            moment = self._leaves(alert, rung, since, held)
-            if moment is None or (closed is not None and closed <= moment):
-                return
-            if self._watermark <= moment:
-                looks.append(moment)
-                return
-            if above not in steps:
-                yield self._step(alert, above, since, responsible(self._history, clock, moment), moment)
-                return
-            since = steps[above]
-
-    def _closings(self) -> Iterator[tuple[Fact, UUID]]:
-        yield from ((fact, resolved.alert_id) for fact, resolved in self._history.of(AlertResolved))
-        yield from ((fact, cleared.alert_id) for fact, cleared in self._history.of(AlertAutoCleared))
-
-    def _leaves(self, alert: AlertRaised, rung: Rung, since: Fact, held: list[Fact]) -> datetime | None:
-        moment = self._window(alert, rung, since, since)
-        hold = next((fact for fact in held if moment is not None and since.recorded_at < fact.recorded_at <= moment), None)
-        return moment if hold is None else self._window(alert, rung, since, hold)
-
-    def _window(self, alert: AlertRaised, rung: Rung, told: Fact, since: Fact) -> datetime | None:
-        """When a window ends that began with this fact, by the policies of the alert's agency; None at the top."""
-        priority, begun = self._history.priority_at(told), since.recorded_at
-        regime = self._law.of(alert.agency)
-        moment = regime.at(begun).climbs_at(begun, rung, priority, alert.rule)
-        for adopted, policy in regime.after(begun):
-            if moment is not None and adopted > moment:
-                break
-            moment = _rewound(moment, policy.climbs_at(begun, rung, priority, alert.rule), adopted, policy)
-        return moment
-
-    def _step(self, alert: AlertRaised, rung: Rung, because: Fact, agency: str, moment: datetime) -> Decision:
-        target = self._history.region if rung is Rung.COORDINATOR else agency
-        step = AlertEscalated(case_id=alert.case_id, alert_id=alert.alert_id, rule=alert.rule, rung=rung, target_agency=target)
-        stamp = self._law.of(alert.agency).at(moment).stamp
-        return Decision(id=uuid5(alert.alert_id, rung), event=step, because=because, agency=alert.agency, policy_version=stamp)
-
-
-def _rewound(moment: datetime | None, new: datetime | None, adopted: datetime, policy: Policy) -> datetime | None:
-    """The end of a window under a policy that was adopted while it ran: as for clocks. No end is the latest."""
-    if policy.running is Running.FOLLOWS and (new is None or (moment is not None and new > moment)):
-        return new
-    return min((each for each in (moment, None if new is None else max(new, adopted)) if each is not None), default=None)
+def _step(step: Step, law: Law) -> Decision:
+    alert, target = step.alert, step.target
+    event = AlertEscalated(
+        case_id=alert.case_id,
+        alert_id=alert.alert_id,
+        rule=alert.rule,
+        rung=target.rung,
+        target_agency=target.place,
+        also_agency=target.also,
+        targets=target.people,
+    )
+    stamp = law.of(alert.agency).at(step.moment).stamp
+    return Decision(id=uuid5(alert.alert_id, target.rung), event=event, because=step.because, agency=alert.agency, policy_version=stamp)

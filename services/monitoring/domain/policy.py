@@ -184,6 +184,13 @@ class Policy:
         due = self.calendar.add(since, times.within[priority])
         return due, self.calendar.extend(due, times.grace[priority])
 
+    def rungs(self, rule: str, priority: Priority) -> tuple[Rung, ...]:
+        """Those of an alert: the ones that have a window, the coordinator, and the duty authority where the coordinator has one."""
+        ladder = self.ladders.get(rule, self.ladder)
+        timed = {rung for rung, windows in ladder.items() if priority in windows} | {Rung.COORDINATOR}
+        top = {Rung.DUTY_AUTHORITY} if priority in ladder.get(Rung.COORDINATOR, {}) else set()
+        return tuple(rung for rung in RUNGS if rung in timed | top)
+
     def climbs_at(self, since: datetime, rung: Rung, priority: Priority, rule: str = "") -> datetime | None:
         """When an alert of the rule leaves the rung upwards; None at the top."""
         window = self.ladders.get(rule, self.ladder).get(rung, {}).get(priority)

@@ -175,11 +175,12 @@ def test_an_alert_climbs_a_rung_a_window_to_the_region_and_an_act_stops_it(world
     assert world.rows("SELECT body ->> 'target_agency' FROM own.alert WHERE case_id = :case", case=case.id) == [(case.region,)]
 
 
-def test_a_blind_month_climbs_no_more_than_one_rung(world: World) -> None:
+def test_after_a_blind_month_the_highest_rung_is_told_alone(world: World) -> None:
     case = opened(world)
     world.go(day(16))
     world.go(day(29))
-    assert world.alerts(case.id) == [("MISSED_FOLLOW_UP", "RAISED", "SUPERVISOR")]
+    assert world.alerts(case.id) == [("MISSED_FOLLOW_UP", "RAISED", "COORDINATOR")]
+    assert world.rows("SELECT count(*) FROM own.outbox WHERE attributes ->> 'type' = 'monitoring.AlertEscalated'") == [(1,)]
 
 
 class TestImported:

@@ -18,7 +18,7 @@ def counted(table: Table) -> dict[str, int]:
 
 def test_an_empty_board_still_shows_the_ladder() -> None:
     board = board_of(FakeMonitoring())
-    assert [row.name for row in alerts_table(board).rows] == ["Coordinator", "Supervisor", "Worker"]
+    assert [row.name for row in alerts_table(board).rows] == ["Duty authority", "Coordinator", "Manager", "Supervisor", "Worker"]
     assert cases_table(board).rows == flow_table(board).rows == ()
 
 

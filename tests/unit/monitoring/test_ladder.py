@@ -33,12 +33,12 @@ def rungs(events: list[Event]) -> list[Rung]:
     return [event.rung for event in events if isinstance(event, AlertEscalated)]
 
 
-def test_it_climbs_a_rung_a_window_from_when_each_was_told() -> None:
+def test_it_climbs_a_rung_a_window_from_when_it_was_told() -> None:
     story = raised()
     assert (story.state(day(33)), story.look(day(33))) == ([], day(33))
     assert rungs(story.state(day(33.5))) == [Rung.SUPERVISOR]
-    assert (story.state(day(36.5)), story.look(day(36.5))) == ([], day(36.5))
-    assert rungs(story.state(day(36.6))) == [Rung.COORDINATOR]
+    assert (story.state(day(36)), story.look(day(36))) == ([], day(36))
+    assert rungs(story.state(day(36.1))) == [Rung.COORDINATOR]
     assert (story.state(day(300)), story.look(day(300))) == ([], None)
 
 
@@ -51,12 +51,15 @@ def test_the_top_is_the_regions_coordinator() -> None:
     assert (first.target_agency, second.target_agency) == (LEAD, REGION)
 
 
-def test_after_a_blind_month_it_climbs_one_rung_at_a_time() -> None:
+def test_what_was_told_late_begins_with_the_worker() -> None:
     story = raised(told=60)
-    assert story.state(day(62)) == []
-    assert rungs(story.state(day(90))) == [Rung.SUPERVISOR]
-    assert rungs(story.state(day(92))) == []
-    assert rungs(story.state(day(93.1))) == [Rung.COORDINATOR]
+    assert (story.state(day(62)), story.look(day(62))) == ([], day(62))
+
+
+def test_after_a_blind_month_only_the_highest_rung_is_told() -> None:
+    story = raised()
+    assert rungs(story.state(day(60))) == [Rung.COORDINATOR]
+    assert story.state(day(90)) == []
 
 
 def test_an_acknowledgement_holds_it_for_one_window() -> None:

@@ -15,7 +15,7 @@ GOOD = (DEPLOYED / "default.yaml").read_text("utf-8")
 BAD = [
     ("policy: default", "policy: [", "the file", "this is not YAML"),
     ("policy: default", "policy: a@b", "policy", "match"),
-    ('version: "2"', "version: 2", "version", "string"),
+    ('version: "3"', "version: 2", "version", "string"),
     ("Europe/London", "Nowhere/Land", "calendar.zone", "Europe/London"),
     ("Europe/London", "../../etc", "calendar.zone", "Europe/London"),
     ("country: GB", "country: ZZ", "calendar", "GB and ENG"),
@@ -32,7 +32,8 @@ BAD = [
     ("grace: 0h", "within: 0h", "within", "written twice"),
     ("planning.StepDone", "planning.StepDon", "progress", "planning.StepDon"),
     ("progress:", "progresses:", "progress", "required"),
-    ("  SUPERVISOR:", "  COORDINATOR:", "ladder", "SUPERVISOR"),
+    ("  SUPERVISOR: {CRITICAL: 1h, HIGH: 8h, MEDIUM: 1bd, LOW: 3bd}\n", "", "ladder", "SUPERVISOR"),
+    ("  COORDINATOR: {CRITICAL: 1h}", "  DUTY_AUTHORITY: 1h", "ladder", "leave out DUTY_AUTHORITY"),
     ("  SUPERVISOR: {CRITICAL: 1h, ", "  SUPERVISOR: {", "ladder", "CRITICAL"),
     ("ladder:", "ladders: {STALLED_CASE: {WORKER: 1d}}\nladder:", "ladders.STALLED_CASE", "SUPERVISOR"),
     ("ladder:", "based_on: []\nladder:", "based_on", "leave it out"),
@@ -122,11 +123,11 @@ CLINIC = 'policy: clinic\nversion: "1"\nregion: "*"\nagency: clinic\nladder: {WO
 
 def test_an_agencys_policy_goes_before_its_regions_and_that_before_the_one_for_everywhere(tmp_path: Path) -> None:
     policies = read(tmp_path, north=NORTH, school=SCHOOL, clinic=CLINIC)
-    assert policies.of("south").stamp == "default/2"
-    assert policies.of("north").stamp == policies.of("north", "city-hospital").stamp == "north/3+default/2"
-    assert policies.of("north", "river-school").stamp == "school/1+north/3+default/2"
-    assert policies.of("south", "river-school").stamp == "default/2"
-    assert policies.of("south", "clinic").stamp == policies.of("east", "clinic").stamp == "clinic/1+default/2"
+    assert policies.of("south").stamp == "default/3"
+    assert policies.of("north").stamp == policies.of("north", "city-hospital").stamp == "north/3+default/3"
+    assert policies.of("north", "river-school").stamp == "school/1+north/3+default/3"
+    assert policies.of("south", "river-school").stamp == "default/3"
+    assert policies.of("south", "clinic").stamp == policies.of("east", "clinic").stamp == "clinic/1+default/3"
 
 
 def test_a_file_takes_what_it_leaves_out(tmp_path: Path) -> None:
