@@ -18,6 +18,7 @@ from tests.faults.lost_logs import lost_logs
 from tests.faults.outcome import Outcome
 from tests.faults.rebuilds import rebuilds
 from tests.faults.rubbish import rubbish
+from tests.faults.service_clocks import service_clocks
 from tests.faults.shared_partitions import shared_partitions
 from tests.faults.stuck_relay import stuck_relay
 from tests.faults.three_nodes import three_nodes
@@ -58,6 +59,7 @@ FAULTS = (
         promise="PostgreSQL's clock jumps by an hour and a day, or one owner's alone",
         run=clock_jumps,
     ),
+    Fault(name="service-clocks", promise="the services' clocks jump by an hour and a day, forward and back", run=service_clocks),
     Fault(
         name="deliveries",
         promise="every record delivered one to five times, places at zero, groups never at rest",
