@@ -50,16 +50,16 @@ class _Table:
     def write(self, letters: set[str]) -> str:
         """The statements that bring one transaction's rows: the last state of each, new ones inserted, known ones changed."""
         columns, key = ", ".join(f'"{c}"' for c in self.columns), ", ".join(f'"{c}"' for c in self.key)
-        of_one = f'FROM bench."{self.noted}" WHERE b = one_batch'
+        of_one = f'FROM bench."{self.noted}" WHERE bench_b = one_batch'
         parts = []
         if "D" in letters:
-            parts.append(f"DELETE FROM {self.place} WHERE ({key}) IN (SELECT {key} {of_one} AND letter = 'D');")
+            parts.append(f"DELETE FROM {self.place} WHERE ({key}) IN (SELECT {key} {of_one} AND bench_letter = 'D');")
         if letters == {"I"}:
             parts.append(f"INSERT INTO {self.place} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} {of_one} ORDER BY {key};")
         elif letters != {"D"}:
             rest = ", ".join(f'"{c}" = excluded."{c}"' for c in self.columns if c not in self.key) or f"{key} = excluded.{key}"
             parts.append(
-                f"INSERT INTO {self.place} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} {of_one} AND letter <> 'D'"
+                f"INSERT INTO {self.place} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} {of_one} AND bench_letter <> 'D'"
                 f" ORDER BY {key} ON CONFLICT ({key}) DO UPDATE SET {rest};"
             )
         return "\n".join(parts)
@@ -72,7 +72,7 @@ def capture(store: Store) -> None:
         for table in _tables(connection):
             columns = ", ".join(f'"{c}"' for c in table.columns)
             connection.execute(
-                f"CREATE UNLOGGED TABLE bench.\"{table.noted}\" AS SELECT 0::bigint AS b, 0::bigint AS n, 'I' AS letter, {columns}"
+                f"CREATE UNLOGGED TABLE bench.\"{table.noted}\" AS SELECT 0::bigint AS bench_b, 0::bigint AS bench_n, 'I' AS bench_letter, {columns}"
                 f" FROM {table.place} LIMIT 0".encode()
             )
             for verb, letter, which in (("insert", "I", "NEW"), ("update", "U", "NEW"), ("delete", "D", "OLD")):
@@ -88,10 +88,10 @@ def release(store: Store) -> None:
                 connection.execute(f"DROP TRIGGER bench_{verb} ON {table.place}".encode())
             key = ", ".join(f'"{c}"' for c in table.key)
             connection.execute(  # of a row that a transaction wrote twice, the last state
-                f"DELETE FROM bench.\"{table.noted}\" t USING (SELECT n, row_number() OVER (PARTITION BY b, {key}, letter = 'D'"
-                f' ORDER BY n DESC) AS place FROM bench."{table.noted}") o WHERE t.n = o.n AND o.place > 1'.encode()
+                f"DELETE FROM bench.\"{table.noted}\" t USING (SELECT bench_n, row_number() OVER (PARTITION BY bench_b, {key}, bench_letter = 'D'"
+                f' ORDER BY bench_n DESC) AS bench_place FROM bench."{table.noted}") o WHERE t.bench_n = o.bench_n AND o.bench_place > 1'.encode()
             )
-            connection.execute(f'CREATE INDEX ON bench."{table.noted}" (b)'.encode())
+            connection.execute(f'CREATE INDEX ON bench."{table.noted}" (bench_b)'.encode())
         connection.execute("VACUUM ANALYZE")
 
 
@@ -101,10 +101,10 @@ def replayed(store: Store, *, sessions: int = 1, a_commit: int = 1) -> float:
     with psycopg.connect(url, autocommit=True) as connection:
         wrote = {}
         for table in _tables(connection):
-            letters = {one for (one,) in connection.execute(f'SELECT DISTINCT letter FROM bench."{table.noted}"'.encode())}
+            letters = {one for (one,) in connection.execute(f'SELECT DISTINCT bench_letter FROM bench."{table.noted}"'.encode())}
             if letters:
                 wrote[table.noted] = table.write(letters)
-        every = " UNION ".join(f'SELECT b FROM bench."{name}"' for name in wrote)
+        every = " UNION ".join(f'SELECT bench_b AS b FROM bench."{name}"' for name in wrote)
         connection.execute(f"CREATE TABLE bench.batches AS SELECT row_number() OVER (ORDER BY b) AS n, b FROM ({every}) x".encode())
         connection.execute(
             (
