@@ -71,10 +71,8 @@ def capture(store: Store) -> None:
         connection.execute("CREATE SCHEMA bench; CREATE SEQUENCE bench.n")
         for table in _tables(connection):
             columns = ", ".join(f'"{c}"' for c in table.columns)
-            connection.execute(
-                f"CREATE UNLOGGED TABLE bench.\"{table.noted}\" AS SELECT 0::bigint AS bench_b, 0::bigint AS bench_n, 'I' AS bench_letter, {columns}"
-                f" FROM {table.place} LIMIT 0".encode()
-            )
+            noted = f"0::bigint AS bench_b, 0::bigint AS bench_n, 'I' AS bench_letter, {columns} FROM {table.place} LIMIT 0"
+            connection.execute(f'CREATE UNLOGGED TABLE bench."{table.noted}" AS SELECT {noted}'.encode())
             for verb, letter, which in (("insert", "I", "NEW"), ("update", "U", "NEW"), ("delete", "D", "OLD")):
                 noting = _NOTE.format(name=table.noted, verb=verb, letter=letter, which=which, columns=columns, table=table.place)
                 connection.execute(noting.encode())
@@ -87,9 +85,10 @@ def release(store: Store) -> None:
             for verb in ("insert", "update", "delete"):
                 connection.execute(f"DROP TRIGGER bench_{verb} ON {table.place}".encode())
             key = ", ".join(f'"{c}"' for c in table.key)
+            within = f"PARTITION BY bench_b, {key}, bench_letter = 'D' ORDER BY bench_n DESC"
             connection.execute(  # of a row that a transaction wrote twice, the last state
-                f"DELETE FROM bench.\"{table.noted}\" t USING (SELECT bench_n, row_number() OVER (PARTITION BY bench_b, {key}, bench_letter = 'D'"
-                f' ORDER BY bench_n DESC) AS bench_place FROM bench."{table.noted}") o WHERE t.bench_n = o.bench_n AND o.bench_place > 1'.encode()
+                f'DELETE FROM bench."{table.noted}" t USING (SELECT bench_n, row_number() OVER ({within}) AS bench_place'
+                f' FROM bench."{table.noted}") o WHERE t.bench_n = o.bench_n AND o.bench_place > 1'.encode()
             )
             connection.execute(f'CREATE INDEX ON bench."{table.noted}" (bench_b)'.encode())
         connection.execute("VACUUM ANALYZE")
