@@ -21,7 +21,7 @@ WORKERS = os.cpu_count() or 1
 def again(ground: Ground, seed: int, *, quick: bool) -> Iterator[Figure]:
     """Planning's and monitoring's copies: read, emptied by `rebuild`, read again from offset zero; the hash of every row is the same.
 
-    By a process for each core, as the runbook says.
+    By a process for each core.
     """
     dice = Random(seed)
     total = feed(ground, dice, (participation(case, dice) for case in new_ids(dice, 4_000 if quick else 40_000)))
