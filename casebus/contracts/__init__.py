@@ -47,6 +47,8 @@ EVENTS: dict[str, type[Event]] = {
     planning.CaseReopened.TYPE: planning.CaseReopened,
     planning.CaseResumed.TYPE: planning.CaseResumed,
     planning.CaseSuspended.TYPE: planning.CaseSuspended,
+    planning.ClosureProposed.TYPE: planning.ClosureProposed,
+    planning.ClosureWithdrawn.TYPE: planning.ClosureWithdrawn,
     planning.GoalSet.TYPE: planning.GoalSet,
     planning.PlanAgreed.TYPE: planning.PlanAgreed,
     planning.PlanDrafted.TYPE: planning.PlanDrafted,

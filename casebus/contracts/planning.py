@@ -40,6 +40,14 @@ class CaseOutcome(StrEnum):
     OTHER = "OTHER"
 
 
+class ClosureBlocker(StrEnum):
+    """What stands against closing a case. What a newer version may add reads as OTHER."""
+
+    OPEN_STEP = "OPEN_STEP"
+    UNMET_NEED = "UNMET_NEED"
+    OTHER = "OTHER"
+
+
 class Domain(StrEnum):
     """The side of life that a goal is about. What a newer version may add reads as OTHER."""
 
@@ -244,6 +252,39 @@ class CaseSuspended(Event):
     case_id: UUID
     reason: SuspendReason
     review_on: date
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClosureProposed(Event):
+    """The case is to be closed, and the client was told; what stood against it then (S58, S60)."""
+
+    TYPE: ClassVar[str] = "planning.ClosureProposed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    outcome: CaseOutcome
+    closes_from: date
+    blockers: tuple[ClosureBlocker, ...]
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClosureWithdrawn(Event):
+    """The case is not to be closed after all."""
+
+    TYPE: ClassVar[str] = "planning.ClosureWithdrawn"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
 
     @property
     def subject(self) -> UUID:

@@ -11,7 +11,8 @@ from casebus.errors import Absent
 from casebus.http import Caller, Seen
 from services.planning import commands as asked
 from services.planning import handlers
-from services.planning.domain import Goal, Plan, Step
+from services.planning.domain.plan import Goal, Plan
+from services.planning.domain.step import Step
 from services.planning.storage import Work
 
 
@@ -24,10 +25,26 @@ def view(plan: Plan) -> dict[str, Any]:
         "state": plan.state,
         "plan_version": plan.plan_version,
         "outcome": plan.outcome,
+        "closing": _closing(plan),
         "assessments": [{"assessment_id": str(each.id), "kind": each.kind, "state": each.state} for each in plan.assessments],
         "goals": [_goal(goal) for goal in plan.goals],
         "steps": [_step(step) for step in plan.steps],
     }
+
+
+def _closing(plan: Plan) -> dict[str, Any] | None:
+    """What was proposed, and what stands against it now."""
+    closing = plan.closing
+    return (
+        None
+        if closing is None
+        else {
+            "outcome": closing.outcome,
+            "told_on": closing.told_on.isoformat() if closing.told_on else None,
+            "closes_from": closing.closes_from.isoformat() if closing.closes_from else None,
+            "blocked_by": list(plan.blockers),
+        }
+    )
 
 
 def _goal(goal: Goal) -> dict[str, Any]:
@@ -90,19 +107,27 @@ def _of_plans() -> list[Spec]:
 
 
 def _of_cases() -> list[Spec]:
-    one, lead = "/plans/{id}", Act.LEAD
+    one = "/plans/{id}"
+    shown: dict[str, Any] = {"view": view, "act": Act.LEAD}
     return [
-        Spec(name="suspend-case", path=f"{one}/suspension", model=asked.SuspendCase, handler=handlers.suspend_case, view=view, act=lead),
-        Spec(name="resume-case", path=f"{one}/suspension/end", model=asked.ResumeCase, handler=handlers.resume_case, view=view, act=lead),
-        Spec(name="close-case", path=f"{one}/closure", model=asked.CloseCase, handler=handlers.close_case, view=view, act=lead),
-        Spec(name="reopen-case", path=f"{one}/reopening", model=asked.ReopenCase, handler=handlers.reopen_case, view=view, act=lead),
+        Spec(name="suspend-case", path=f"{one}/suspension", model=asked.SuspendCase, handler=handlers.suspend_case, **shown),
+        Spec(name="resume-case", path=f"{one}/suspension/end", model=asked.ResumeCase, handler=handlers.resume_case, **shown),
+        Spec(name="propose-closure", path=f"{one}/closure/proposal", model=asked.ProposeClosure, handler=handlers.propose_closure, **shown),
+        Spec(
+            name="withdraw-closure",
+            path=f"{one}/closure/proposal/withdrawal",
+            model=asked.WithdrawClosure,
+            handler=handlers.withdraw_closure,
+            **shown,
+        ),
+        Spec(name="close-case", path=f"{one}/closure", model=asked.CloseCase, handler=handlers.close_case, **shown),
+        Spec(name="reopen-case", path=f"{one}/reopening", model=asked.ReopenCase, handler=handlers.reopen_case, **shown),
         Spec(
             name="complete-import",
             path=f"{one}/import/completion",
             model=asked.CompleteImport,
             handler=handlers.complete_import,
-            view=view,
-            act=lead,
+            **shown,
         ),
     ]
 

@@ -96,7 +96,20 @@ class ResumeCase(Command):
     pass
 
 
+class ProposeClosure(Command):
+    """`told_on`: the day on which the client was told; not needed where the client has died or moved."""
+
+    outcome: CaseOutcome
+    told_on: date | None = None
+
+
+class WithdrawClosure(Command):
+    pass
+
+
 class CloseCase(Command):
+    """`outcome`: the one that was proposed."""
+
     outcome: CaseOutcome
 
 

@@ -23,8 +23,10 @@ from casebus.errors import Absent, Fix, Forbidden, Invalid
 from casebus.event import Event
 from casebus.sharing import Sharing
 from services.planning import commands as asked
-from services.planning import domain
-from services.planning.domain import Assessment, Goal, Plan, Step
+from services.planning.domain.assessment import Assessment
+from services.planning.domain.closing import Closing
+from services.planning.domain.plan import Goal, Plan, draft
+from services.planning.domain.step import Step
 
 
 class Work(Protocol):
@@ -123,9 +125,25 @@ def resume_case(case_id: UUID, _: asked.ResumeCase, work: Work) -> Plan:
     return _put(work, *_plan(work, case_id).resume())
 
 
+def propose_closure(case_id: UUID, command: asked.ProposeClosure, work: Work) -> Plan:
+    """S58, S60: the case is to be closed; what stands against it is said."""
+    closing = Closing(outcome=command.outcome, told_on=command.told_on, proposed_by=work.cause.actor)
+    return _put(work, *_plan(work, case_id).propose_closing(closing, work.effective.date()))
+
+
+def withdraw_closure(case_id: UUID, _: asked.WithdrawClosure, work: Work) -> Plan:
+    """The case is not to be closed after all."""
+    return _put(work, *_plan(work, case_id).withdraw_closing())
+
+
 def close_case(case_id: UUID, command: asked.CloseCase, work: Work) -> Plan:
-    """S59: work on the case has ended, with its outcome. Steps that are open end with it."""
-    return _put(work, *_plan(work, case_id).close(command.outcome))
+    """S59, S60: a supervisor approves the closing that somebody else proposed, once nothing stands against it. An integrator reports one
+    that took place: the steps that are open end with it."""
+    plan = _plan(work, case_id)
+    if work.cause.actor_role is not Role.INTEGRATOR:
+        _must_supervise(work)
+        plan.must_be_closable(command.outcome, work.cause.actor, work.effective.date())
+    return _put(work, *plan.close(command.outcome))
 
 
 def reopen_case(case_id: UUID, command: asked.ReopenCase, work: Work) -> Plan:
@@ -141,7 +159,7 @@ def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) ->
 def draft_plan(event: CaseOpened, work: Work) -> None:
     """S29: an opened case gets a plan, and only one."""
     if work.plans.get(event.case_id) is None:
-        _put(work, *domain.draft(event.case_id))
+        _put(work, *draft(event.case_id))
 
 
 def begin_service(event: ReferralAccepted, work: Work) -> None:

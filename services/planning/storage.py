@@ -10,7 +10,7 @@ from casebus.access import Standing
 from casebus.codec import Codec
 from casebus.sharing import Sharing
 from casebus.work import Work as BusWork
-from services.planning.domain import Plan
+from services.planning.domain.plan import Plan
 
 
 class Work(BusWork):

@@ -18,7 +18,8 @@ from casebus.track import Track
 from continuum.stack import CLONE
 from services.monitoring.main import blueprint as monitoring
 from services.monitoring.policies import read_policies
-from services.planning.domain import Plan, PlanState, Step, StepState
+from services.planning.domain.plan import Plan, PlanState
+from services.planning.domain.step import Step, StepState
 from services.planning.main import BLUEPRINT as PLANNING
 from tests.bench.capture import capture, digest, release, replayed
 from tests.bench.figure import Figure, shown

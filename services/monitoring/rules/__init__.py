@@ -1,6 +1,7 @@
 """The alert rules, one a file. A new rule is a new file, its name here, and its times in the policy files."""
 
 from services.monitoring.rules.assessments import ASSESSMENT_OVERDUE, REASSESSMENT_DUE
+from services.monitoring.rules.closure_blocked import CLOSURE_BLOCKED
 from services.monitoring.rules.first_contact_overdue import FIRST_CONTACT_OVERDUE
 from services.monitoring.rules.handover_pending import HANDOVER_PENDING
 from services.monitoring.rules.intake_overdue import INTAKE_OVERDUE
@@ -31,5 +32,6 @@ RULES = (
     PLAN_OVERDUE,
     HANDOVER_PENDING,
     LOST_CONTACT,
+    CLOSURE_BLOCKED,
 )
 """In the order of domain.md."""

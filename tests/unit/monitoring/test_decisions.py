@@ -12,8 +12,11 @@ from casebus.contracts.planning import (
     AssessmentApproved,
     AssessmentKind,
     AssessmentSubmitted,
+    CaseOutcome,
     CaseResumed,
     CaseSuspended,
+    ClosureProposed,
+    ClosureWithdrawn,
     PlanAgreed,
     StepDone,
     StepKind,
@@ -141,6 +144,14 @@ class Life:
         event = PriorityChanged(case_id=CASE, priority=self.draw(st.sampled_from(Priority)), reason=PriorityReason.OTHER)
         self.story.tell(event, self.at)
 
+    def propose_closing(self) -> None:
+        closes_from = day(self.now + self.draw(st.sampled_from([0, 14]))).date()
+        event = ClosureProposed(case_id=CASE, outcome=CaseOutcome.GOALS_REACHED, closes_from=closes_from, blockers=())
+        self.story.tell(event, self.at)
+
+    def keep_open(self) -> None:
+        self.story.tell(ClosureWithdrawn(case_id=CASE), self.at)
+
     def turn(self) -> None:
         if self.closed:
             self.story.reopen(self.at)
@@ -175,6 +186,8 @@ ACTS = (
     Life.rest,
     Life.go_on,
     Life.change,
+    Life.propose_closing,
+    Life.keep_open,
     Life.turn,
     Life.hand_over,
 )

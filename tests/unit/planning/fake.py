@@ -5,13 +5,15 @@ from uuid import UUID
 from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import CaseOpened, Priority
-from casebus.contracts.planning import Domain, Horizon, StepKind
+from casebus.contracts.planning import CaseOutcome, Domain, Horizon, StepKind
+from casebus.envelope import Role
 from casebus.event import Event
 from casebus.sharing import Sharing
 from casebus.testing import MemoryShelf, MemoryWork, cause
 from services.planning import commands as asked
 from services.planning import handlers
-from services.planning.domain import Plan, Step
+from services.planning.domain.plan import Plan
+from services.planning.domain.step import Step
 
 CASE = UUID("8e55b0a8-9072-5635-ae6b-7bde7d539d83")
 LEAD, PARTNER = "city-hospital", "north-shelter"
@@ -73,3 +75,11 @@ def waiting() -> FakeWork:
     handlers.agree_plan(CASE, asked.AgreePlan(), work)
     work.said()
     return work
+
+
+def closes(work: FakeWork, outcome: CaseOutcome = CaseOutcome.GOALS_REACHED) -> Plan:
+    """An integrator reports that the case was closed, whatever was open."""
+    work.cause, before = cause(LEAD, role=Role.INTEGRATOR), work.cause
+    plan = handlers.close_case(CASE, asked.CloseCase(outcome=outcome), work)
+    work.cause = before
+    return plan

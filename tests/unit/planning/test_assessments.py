@@ -11,7 +11,7 @@ from casebus.errors import Conflict, Forbidden, Invalid
 from casebus.testing import cause
 from services.planning import commands as asked
 from services.planning import handlers
-from services.planning.domain import AssessmentState
+from services.planning.domain.assessment import AssessmentState
 from tests.unit.planning.fake import CASE, LEAD, FakeWork, drafted
 
 

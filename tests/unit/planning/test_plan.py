@@ -25,8 +25,9 @@ from casebus.contracts.planning import (
 from casebus.errors import Absent, Conflict, Invalid
 from services.planning import commands as asked
 from services.planning import handlers
-from services.planning.domain import PlanState, StepState
-from tests.unit.planning.fake import CASE, LEAD, OPENED, PARTNER, FakeWork, drafted, waiting, with_goal, with_step
+from services.planning.domain.plan import PlanState
+from services.planning.domain.step import StepState
+from tests.unit.planning.fake import CASE, LEAD, OPENED, PARTNER, FakeWork, closes, drafted, waiting, with_goal, with_step
 
 SOME_ID = UUID("c3ebf4b0-18f5-4a0c-a0a1-ae5c95e6cd5b")
 SERVICES = (UUID(int=1), UUID(int=2))
@@ -144,7 +145,7 @@ def test_a_plan_is_agreed_once() -> None:
 @pytest.mark.parametrize("make", [drafted, waiting])
 def test_a_case_is_closed_with_its_outcome_and_its_open_steps_end(make: Callable[[], FakeWork]) -> None:
     work = make()
-    plan = handlers.close_case(CASE, asked.CloseCase(outcome=CaseOutcome.MOVED), work)
+    plan = closes(work, CaseOutcome.MOVED)
     assert work.said() == [CaseClosed(case_id=CASE, outcome=CaseOutcome.MOVED)]
     assert (plan.state, plan.outcome) == (PlanState.CLOSED, CaseOutcome.MOVED)
     assert all(step.state is StepState.CANCELLED for step in plan.steps)
@@ -152,7 +153,7 @@ def test_a_case_is_closed_with_its_outcome_and_its_open_steps_end(make: Callable
 
 def closed() -> FakeWork:
     work = waiting()
-    handlers.close_case(CASE, asked.CloseCase(outcome=CaseOutcome.GOALS_REACHED), work)
+    closes(work, CaseOutcome.GOALS_REACHED)
     work.said()
     return work
 
@@ -164,7 +165,7 @@ def test_nothing_is_planned_in_a_closed_case() -> None:
     with pytest.raises(Conflict):
         handlers.plan_step(CASE, asked.PlanStep(kind=StepKind.DIRECT), work)
     with pytest.raises(Conflict):
-        handlers.close_case(CASE, asked.CloseCase(outcome=CaseOutcome.OTHER), work)
+        closes(work, CaseOutcome.OTHER)
 
 
 def test_a_reopened_case_has_a_new_draft_that_is_agreed_on_anew() -> None:

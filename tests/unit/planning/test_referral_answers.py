@@ -17,8 +17,8 @@ from casebus.contracts.referral import (
 from casebus.event import Event
 from services.planning import commands as asked
 from services.planning import handlers
-from services.planning.domain import StepState
-from tests.unit.planning.fake import CASE, PARTNER, FakeWork, waiting, with_step
+from services.planning.domain.step import StepState
+from tests.unit.planning.fake import CASE, PARTNER, FakeWork, closes, waiting, with_step
 
 OFFER, NEXT_OFFER = UUID(int=11), UUID(int=12)
 
@@ -150,7 +150,7 @@ def test_an_answer_for_a_case_whose_plan_is_not_here_is_passed_over() -> None:
 
 def test_an_answer_after_the_case_was_closed_changes_nothing() -> None:
     work = waiting()
-    handlers.close_case(CASE, asked.CloseCase(outcome=CaseOutcome.DIED), work)
+    closes(work, CaseOutcome.DIED)
     work.said()
     for event in (
         accepted(work.step().id),

@@ -20,7 +20,7 @@ from casebus.errors import Conflict, Forbidden, Invalid
 from casebus.testing import cause
 from services.planning import commands as asked
 from services.planning import handlers
-from services.planning.domain import StepState
+from services.planning.domain.step import StepState
 from tests.unit.planning.fake import CASE, LEAD, PARTNER, FakeWork, waiting, with_step
 
 DONE, WAITING_LIST = StepResult.ACHIEVED, BlockReason.WAITING_LIST

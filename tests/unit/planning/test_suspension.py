@@ -20,8 +20,8 @@ from casebus.errors import Conflict, Invalid
 from casebus.testing import NOON
 from services.planning import commands as asked
 from services.planning import handlers
-from services.planning.domain import PlanState
-from tests.unit.planning.fake import CASE, FakeWork, with_step
+from services.planning.domain.plan import PlanState
+from tests.unit.planning.fake import CASE, FakeWork, closes, with_step
 
 TODAY = NOON.date()
 
@@ -69,7 +69,7 @@ def test_what_happens_to_its_steps_meanwhile_is_told_and_nothing_new_is_planned(
     work.said()
     handlers.finish_step(CASE, asked.FinishStep(step_id=work.step().id, result=StepResult.ACHIEVED), work)
     assert work.said() == [StepDone(case_id=CASE, step_id=work.step().id, result=StepResult.ACHIEVED)]
-    handlers.close_case(CASE, asked.CloseCase(outcome=CaseOutcome.GOALS_REACHED), work)
+    closes(work, CaseOutcome.GOALS_REACHED)
     assert work.said() == [CaseClosed(case_id=CASE, outcome=CaseOutcome.GOALS_REACHED)]
 
 

@@ -7,9 +7,9 @@ from uuid import UUID, uuid5
 
 from casebus.contracts import planning as said
 from casebus.contracts.planning import (
-    AssessmentKind,
     BlockReason,
     CaseOutcome,
+    ClosureBlocker,
     Domain,
     Horizon,
     ReopenReason,
@@ -21,6 +21,9 @@ from casebus.contracts.planning import (
 )
 from casebus.errors import Conflict, Fix, Invalid
 from casebus.event import Event
+from services.planning.domain.assessment import Assessment, AssessmentState, superseded
+from services.planning.domain.closing import BLOCKS, Closing
+from services.planning.domain.step import Step, StepState
 
 
 class PlanState(StrEnum):
@@ -32,42 +35,9 @@ class PlanState(StrEnum):
     CLOSED = "CLOSED"
 
 
+WORKED_ON = (PlanState.PLANNING, PlanState.ACTIVE, PlanState.SUSPENDED)
 LONGEST_REST = timedelta(days=30)
 """How far ahead the review of a suspended case may lie (domain.md, Case)."""
-
-
-class StepState(StrEnum):
-    """Where a step stands (domain.md, Plan step)."""
-
-    PLANNED = "PLANNED"
-    REQUESTED = "REQUESTED"  # of a REFERRAL step: referral looks for an agency
-    IN_REFERRAL = "IN_REFERRAL"  # of a REFERRAL step: an agency has taken it
-    BLOCKED = "BLOCKED"
-    DONE = "DONE"
-    SKIPPED = "SKIPPED"
-    CANCELLED = "CANCELLED"  # open when the case was closed
-
-
-OVER = frozenset({StepState.DONE, StepState.SKIPPED, StepState.CANCELLED})
-
-
-class AssessmentState(StrEnum):
-    """Where an assessment stands (domain.md, Assessment)."""
-
-    SUBMITTED = "SUBMITTED"
-    APPROVED = "APPROVED"
-    RETURNED = "RETURNED"
-    SUPERSEDED = "SUPERSEDED"  # by one that was approved later
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Assessment:
-    """What was found out about the client's situation (S14-S20). Its content is not kept here yet, only how far it is."""
-
-    id: UUID
-    kind: AssessmentKind
-    submitted_by: str
-    state: AssessmentState = AssessmentState.SUBMITTED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,39 +48,6 @@ class Goal:
     horizon: Horizon
     domain: Domain
     target_on: date | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """What is to be done and by which agency (S30). A BLOCKED step goes on as `after_block`.
-
-    For a REFERRAL step, PLANNED there says that no referral serves it.
-    """
-
-    id: UUID
-    kind: StepKind
-    agency: str
-    goal_id: UUID | None = None
-    service_type: str | None = None
-    candidates: tuple[UUID, ...] = ()
-    due_on: date | None = None
-    state: StepState = StepState.PLANNED
-    after_block: StepState = StepState.PLANNED
-    blocked_by: BlockReason | None = None
-    result: StepResult | None = None
-
-    @property
-    def is_open(self) -> bool:
-        return self.state not in OVER
-
-    def must_fit_its_kind(self) -> None:
-        """A REFERRAL step says what service it needs; no other step has one. Raises Invalid."""
-        if self.kind is StepKind.REFERRAL and self.service_type is None:
-            raise Invalid("A step of kind REFERRAL needs a type of service.", Fix("service_type", "the type of service to look for"))
-        if self.kind is not StepKind.REFERRAL and (self.service_type or self.candidates):
-            raise Invalid("Only a step of kind REFERRAL has a service.", Fix("kind", "REFERRAL, or leave out service_type and candidates"))
-        if len(set(self.candidates)) != len(self.candidates):
-            raise Invalid("A service is asked once.", Fix("candidates", "each service once, the best one first"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +62,8 @@ class Plan:
     goals: tuple[Goal, ...] = ()
     steps: tuple[Step, ...] = ()
     assessments: tuple[Assessment, ...] = ()
+    closing: Closing | None = None
+    """That it is to be closed was proposed."""
     outcome: CaseOutcome | None = None
 
     def next_id(self, kind: str) -> UUID:
@@ -240,7 +179,7 @@ class Plan:
         if found.submitted_by == by:
             raise Conflict("Somebody else than who submitted it approves an assessment.")
         kept = tuple(
-            _superseded(each) if each.id != found.id else replace(each, state=AssessmentState.APPROVED) for each in self.assessments
+            superseded(each) if each.id != found.id else replace(each, state=AssessmentState.APPROVED) for each in self.assessments
         )
         return self._next(assessments=kept), said.AssessmentApproved(case_id=self.id, assessment_id=found.id, kind=found.kind)
 
@@ -272,12 +211,41 @@ class Plan:
         self._must_be(PlanState.SUSPENDED, to="resume it")
         return self._next(state=PlanState.ACTIVE)._asking_referral(said.CaseResumed(case_id=self.id))
 
+    @property
+    def blockers(self) -> tuple[ClosureBlocker, ...]:
+        """What of the checklist stands against closing it (domain.md, Closure), whatever the day."""
+        return (ClosureBlocker.OPEN_STEP,) if any(step.is_open for step in self.steps) else ()
+
+    def propose_closing(self, closing: Closing, today: date) -> tuple["Plan", said.ClosureProposed]:
+        """S60: it is to be closed, and the client was told. The work goes on until nothing stands against it and somebody approves."""
+        self._must_be(*WORKED_ON, to="propose that it is closed")
+        if self.closing is not None:
+            raise Conflict("That it is closed is proposed already: withdraw that first.")
+        closing.must_be_told(today)
+        event = said.ClosureProposed(
+            case_id=self.id, outcome=closing.outcome, closes_from=closing.closes_from or today, blockers=self.blockers
+        )
+        return self._next(closing=closing), event
+
+    def withdraw_closing(self) -> tuple["Plan", said.ClosureWithdrawn]:
+        if self.closing is None:
+            raise Conflict("Nobody has proposed to close the case.")
+        return self._next(closing=None), said.ClosureWithdrawn(case_id=self.id)
+
+    def must_be_closable(self, outcome: CaseOutcome, by: str, today: date) -> None:
+        """Raises Conflict with everything that stands against it: not proposed, not by another person, not told in time, not done."""
+        if self.closing is None:
+            raise Conflict("Nobody has proposed to close the case: propose it first (POST /api/plans/{id}/closure/proposal).")
+        against = [*self.closing.against(outcome, by, today), *(BLOCKS[each] for each in self.blockers)]
+        if against:
+            raise Conflict("Something stands against closing the case.", *against)
+
     def close(self, outcome: CaseOutcome) -> tuple["Plan", said.CaseClosed]:
         """S59: the work has ended, and with it every step that is open. Referral withdraws its open offers by itself."""
-        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, PlanState.SUSPENDED, to="close it")
+        self._must_be(*WORKED_ON, to="close it")
         steps = tuple(replace(step, state=StepState.CANCELLED) if step.is_open else step for step in self.steps)
         event = said.CaseClosed(case_id=self.id, outcome=outcome)
-        return self._next(state=PlanState.CLOSED, steps=steps, outcome=outcome), event
+        return self._next(state=PlanState.CLOSED, steps=steps, closing=None, outcome=outcome), event
 
     def reopen(self, reason: ReopenReason, *, under_way: bool) -> tuple["Plan", said.CaseReopened, said.PlanDrafted]:
         """The case is taken up again with a new draft of its plan, which begins with the goals and results of the one before."""
@@ -302,7 +270,7 @@ class Plan:
         return said.ReferralRequested(case_id=self.id, step_id=step.id, service_type=step.service_type or "", candidates=step.candidates)
 
     def _open_step(self, step_id: UUID, *, to: str) -> Step:
-        self._must_be(PlanState.PLANNING, PlanState.ACTIVE, PlanState.SUSPENDED, to="work on its steps")
+        self._must_be(*WORKED_ON, to="work on its steps")
         step = self.step(step_id)
         if not step.is_open:
             raise Conflict(f"The step is {step.state}; to {to} it must be open.")
@@ -318,11 +286,6 @@ class Plan:
 
     def _next(self, **changes: object) -> "Plan":
         return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names and types are checked by its callers' tests
-
-
-def _superseded(assessment: Assessment) -> Assessment:
-    is_approved = assessment.state is AssessmentState.APPROVED
-    return replace(assessment, state=AssessmentState.SUPERSEDED) if is_approved else assessment
 
 
 def draft(case_id: UUID) -> tuple[Plan, said.PlanDrafted]:
