@@ -78,6 +78,16 @@ class StallCause(StrEnum):
     OTHER = "OTHER"
 
 
+class SuppressReason(StrEnum):
+    """Why an alert is put off. What a newer version may add reads as OTHER."""
+
+    WAITS_FOR_CLIENT = "WAITS_FOR_CLIENT"
+    WAITS_FOR_PARTNER = "WAITS_FOR_PARTNER"
+    APPOINTMENT_MADE = "APPOINTMENT_MADE"
+    KNOWN_ALREADY = "KNOWN_ALREADY"
+    OTHER = "OTHER"
+
+
 class WaitedParty(StrEnum):
     """Who a case waits for. What a newer version may add reads as OTHER."""
 
@@ -85,6 +95,17 @@ class WaitedParty(StrEnum):
     FAMILY = "FAMILY"
     AGENCY = "AGENCY"
     AUTHORITY = "AUTHORITY"
+    OTHER = "OTHER"
+
+
+class WorkDone(StrEnum):
+    """What was done about an alert. What a newer version may add reads as OTHER."""
+
+    CLIENT_SEEN = "CLIENT_SEEN"
+    PARTNER_CONTACTED = "PARTNER_CONTACTED"
+    PLAN_CHANGED = "PLAN_CHANGED"
+    REFERRED_ON = "REFERRED_ON"
+    NOTHING_NEEDED = "NOTHING_NEEDED"
     OTHER = "OTHER"
 
 
@@ -190,7 +211,7 @@ class AlertResolved(Event):
     """What an alert was about has been dealt with."""
 
     TYPE: ClassVar[str] = "monitoring.AlertResolved"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     TOPIC: ClassVar[str] = "monitoring.case.v1"
 
     case_id: UUID
@@ -198,6 +219,63 @@ class AlertResolved(Event):
     rule: str
     cause: AlertCause
     evidence: UUID | None = None
+    done: WorkDone | None = None
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertReturned(Event):
+    """The time for which an alert was in work or put off is over, and nobody has ended it: it is open as before."""
+
+    TYPE: ClassVar[str] = "monitoring.AlertReturned"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.case.v1"
+
+    case_id: UUID
+    alert_id: UUID
+    rule: str
+    until_at: datetime
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertSuppressed(Event):
+    """An alert is put off, for a reason and for a while; its ladder stands still until then."""
+
+    TYPE: ClassVar[str] = "monitoring.AlertSuppressed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.case.v1"
+
+    case_id: UUID
+    alert_id: UUID
+    rule: str
+    reason: SuppressReason
+    until_at: datetime
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertTaken(Event):
+    """Somebody works on an alert, and has said by when; its ladder waits until then."""
+
+    TYPE: ClassVar[str] = "monitoring.AlertTaken"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.case.v1"
+
+    case_id: UUID
+    alert_id: UUID
+    rule: str
+    worker: str
+    until_at: datetime
 
     @property
     def subject(self) -> UUID:

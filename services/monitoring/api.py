@@ -57,6 +57,8 @@ def view_alert(one: Alert) -> dict[str, Any]:
         "target_agency": one.target_agency,
         "also_agency": one.also_agency,
         "targets": list(one.targets),
+        "worker": one.worker,
+        "until": one.until.isoformat() if one.until else None,
         "version": one.version,
     }
 
@@ -121,6 +123,15 @@ def _of_alerts() -> list[Spec]:
             path=f"{one}/acknowledgement",
             model=asked.AcknowledgeAlert,
             handler=handlers.acknowledge_alert,
+            act=Act.ALERT,
+            **shown,
+        ),
+        Spec(name="take-alert", path=f"{one}/work", model=asked.TakeAlert, handler=handlers.take_alert, act=Act.ALERT, **shown),
+        Spec(
+            name="suppress-alert",
+            path=f"{one}/suppression",
+            model=asked.SuppressAlert,
+            handler=handlers.suppress_alert,
             act=Act.ALERT,
             **shown,
         ),

@@ -31,7 +31,8 @@ ALERT = """
     SELECT id, case_id, region, agency, rule, rung, is_open, version, body ->> 'state' AS state, body ->> 'target_agency' AS target_agency,
       body ->> 'also_agency' AS also_agency, coalesce(body -> 'targets', '[]') AS targets,
       (body ->> 'escalations')::int AS escalations, (body ->> 'due_at')::timestamptz AS due_at,
-      (body ->> 'raised_at')::timestamptz AS raised_at, body ->> 'policy_version' AS policy_version,
+      (body ->> 'raised_at')::timestamptz AS raised_at, (coalesce(body ->> 'told_at', body ->> 'raised_at'))::timestamptz AS told_at,
+      body ->> 'worker' AS worker, (body ->> 'until')::timestamptz AS until, body ->> 'policy_version' AS policy_version,
       (body ->> 'subject_id')::uuid AS subject_id FROM own.alert"""
 CASE = """
     SELECT v.id, v.region, v.holder, v.stage, v.body ->> 'lead' AS lead, v.body ->> 'priority' AS priority,
@@ -193,7 +194,7 @@ def alerts(connection: Connection, who: Principal, page: Page, wanted: Mapping[s
         conditions.append(f"{AGE.format(day=RAISED_ON)} = :age")
     source = (
         "SELECT id AS alert_id, case_id, subject_id, rule, state, rung, agency, target_agency, also_agency, targets,"
-        " escalations, due_at, raised_at, version,"
+        " escalations, due_at, raised_at, told_at, worker, until, version,"
         f" policy_version, to_char(raised_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS') || id AS place"
         f" FROM ({ALERT}) a WHERE {' AND '.join(conditions)}"
     )

@@ -16,11 +16,19 @@ from sqlalchemy import Connection, Engine, text
 from casebus import telemetry, tracing
 from casebus.cause import Cause
 from casebus.codec import Codec
-from casebus.contracts.monitoring import AlertAutoCleared, AlertEscalated, AlertRaised, AlertResolved, FollowUpMadeUp, FollowUpMissed
+from casebus.contracts.monitoring import (
+    AlertAutoCleared,
+    AlertEscalated,
+    AlertRaised,
+    AlertResolved,
+    AlertReturned,
+    FollowUpMadeUp,
+    FollowUpMissed,
+)
 from casebus.envelope import Origin, Role
 from casebus.watermark import Reached, reached
 from services.monitoring import metrics
-from services.monitoring.domain.alert import AlertState, raised
+from services.monitoring.domain.alert import Alert, AlertState, raised
 from services.monitoring.domain.decision import Decision, decide
 from services.monitoring.domain.directory import NOBODY, Directory
 from services.monitoring.domain.fact import Fact, History
@@ -35,6 +43,8 @@ BATCH = 200
 """Cases of a partition in one transaction: few enough that neither a reader of their facts nor the API waits for it for long."""
 MARKED = 20
 """How many decisions of one turn get a span of their own in the trace of their cause: all but after an outage, when it would cost time."""
+OF_AN_ALERT = AlertEscalated | AlertReturned | AlertResolved | AlertAutoCleared
+"""What the worker says of an alert that is there."""
 _DUE = text("""
     SELECT w.reached, c.case_id, c.look_at
     FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
@@ -158,7 +168,7 @@ def _follow_ups(decided: list[tuple[Decision, History]]) -> set[UUID]:
 
 def _alerts(decided: list[tuple[Decision, History]]) -> set[UUID]:
     """Those that the decisions change; one that is raised is not there yet, for its id is its decision's."""
-    return {one.event.alert_id for one, _ in decided if isinstance(one.event, AlertEscalated | AlertResolved | AlertAutoCleared)}
+    return {one.event.alert_id for one, _ in decided if isinstance(one.event, OF_AN_ALERT)}
 
 
 def _apply(decision: Decision, history: History, work: Work, watermark: datetime) -> bool:
@@ -171,16 +181,26 @@ def _apply(decision: Decision, history: History, work: Work, watermark: datetime
             stamp = decision.policy_version
             made = raised(event, region=history.region, at=work.now, policy_version=stamp, watermark=watermark)
             work.alerts.put(replace(made, has_waited=waits(decision.because)))
-        case AlertEscalated() | AlertResolved() | AlertAutoCleared():
+        case AlertEscalated() | AlertReturned() | AlertResolved() | AlertAutoCleared():
             alert = work.alerts.get(event.alert_id)
-            if alert is None or not alert.is_open:
+            changed = _changed(alert, event, work.now) if alert is not None and alert.is_open else None
+            if changed is None:
                 return False
-            if isinstance(event, AlertEscalated):
-                work.alerts.put(alert.climb(event))
-            else:
-                ended = AlertState.RESOLVED if isinstance(event, AlertResolved) else AlertState.AUTO_CLEARED
-                work.alerts.put(alert.close(ended))
+            work.alerts.put(changed)
     return True
+
+
+def _changed(alert: Alert, event: OF_AN_ALERT, now: datetime) -> Alert | None:
+    """The alert afterwards; None where somebody did something about it that leaves nothing to say."""
+    match event:
+        case AlertEscalated():
+            return alert.climb(event, now)
+        case AlertReturned():
+            return alert.come_back(event)
+        case AlertResolved():
+            return alert.close(AlertState.RESOLVED)
+        case AlertAutoCleared():
+            return alert.close(AlertState.AUTO_CLEARED)
 
 
 def _mark_follow_up(event: FollowUpMissed | FollowUpMadeUp, work: Work) -> None:

@@ -4,10 +4,19 @@ from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import StringConstraints, model_validator
+from pydantic import AwareDatetime, StringConstraints, model_validator
 
 from casebus.command import Command, Slug
-from casebus.contracts.monitoring import CancelReason, ContactChannel, ContactResult, Function, StallCause, WaitedParty
+from casebus.contracts.monitoring import (
+    CancelReason,
+    ContactChannel,
+    ContactResult,
+    Function,
+    StallCause,
+    SuppressReason,
+    WaitedParty,
+    WorkDone,
+)
 
 
 class RecordContact(Command):
@@ -38,8 +47,21 @@ class AcknowledgeAlert(Command):
     pass
 
 
+class TakeAlert(Command):
+    """`until_at`: by when; without it, as long as the ladder waits."""
+
+    until_at: AwareDatetime | None = None
+
+
+class SuppressAlert(Command):
+    reason: SuppressReason
+    until_at: AwareDatetime
+
+
 class ResolveAlert(Command):
-    pass
+    """`done`: what was done."""
+
+    done: WorkDone | None = None
 
 
 class ExplainStall(Command):

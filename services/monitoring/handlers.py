@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts import intake, monitoring, planning
+from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import CancelReason, ContactRecorded, StallCause
 from casebus.envelope import Head
 from casebus.errors import Absent, Conflict, Fix, Invalid, InvalidEvent
@@ -42,6 +43,7 @@ class Work(Protocol):
     @property
     def head(self) -> Head: ...
     def policy(self, region: str, agency: str = "") -> Policy: ...
+    def priority(self, case_id: UUID) -> Priority: ...
     def keep_fact(self) -> None: ...
     def emit(self, event: Event) -> None: ...
 
@@ -122,9 +124,34 @@ def acknowledge_alert(alert_id: UUID, _: asked.AcknowledgeAlert, work: Work) -> 
     return alert
 
 
-def resolve_alert(alert_id: UUID, _: asked.ResolveAlert, work: Work) -> Alert:
+def take_alert(alert_id: UUID, command: asked.TakeAlert, work: Work) -> Alert:
+    """Somebody works on it: it climbs no earlier than she said, and she has no longer than the rung's window from now."""
+    found = _alert(work, alert_id)
+    until = None if command.until_at is None else _later(command.until_at, work)
+    longest = work.policy(found.region, found.agency).window(work.now, found.rung, work.priority(found.case_id), found.rule)
+    alert, event = found.take(work.cause.actor, until, longest)
+    work.alerts.put(alert)
+    work.emit(event)
+    return alert
+
+
+def suppress_alert(alert_id: UUID, command: asked.SuppressAlert, work: Work) -> Alert:
+    """Put off, with a reason: as often and as long as the policy allows by the case's priority, never what is critical."""
+    found = _alert(work, alert_id)
+    policy = work.policy(found.region, found.agency)
+    longest = policy.snoozed_until(work.now, work.priority(found.case_id))
+    if longest is None:
+        raise Conflict("An alert of this priority is never put off: act on it, or take it in work.")
+    assert policy.snooze is not None  # it has said until when
+    alert, event = found.suppress(command.reason, _later(command.until_at, work), times=policy.snooze.times, longest=longest)
+    work.alerts.put(alert)
+    work.emit(event)
+    return alert
+
+
+def resolve_alert(alert_id: UUID, command: asked.ResolveAlert, work: Work) -> Alert:
     """Somebody acted: it climbs no further."""
-    alert, event = _alert(work, alert_id).resolve()
+    alert, event = _alert(work, alert_id).resolve(command.done)
     work.alerts.put(alert)
     work.emit(event)
     return alert
@@ -286,6 +313,13 @@ def _end_of(work: Work, care: Care | None, day: date) -> datetime:
     if due <= work.now:
         raise Invalid("That day has passed.", Fix("due_on", "today or a later day"))
     return due
+
+
+def _later(moment: datetime, work: Work) -> datetime:
+    """In UTC. Raises Invalid for what has passed."""
+    if moment <= work.now:
+        raise Invalid("That time has passed.", Fix("until_at", "a time to come"))
+    return moment.astimezone(UTC)
 
 
 def _follow_up(work: Work, follow_up_id: UUID) -> FollowUp:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from casebus.access import Standing
 from casebus.codec import Codec
+from casebus.contracts.intake import Priority
 from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
 from casebus.work import Work as BusWork
@@ -23,6 +24,8 @@ from services.monitoring.policies import Rulebook
 _BEHIND = text("""
     SELECT id, case_id FROM own.follow_up WHERE id = ANY(CAST(:ids AS uuid[]))
     UNION ALL SELECT id, case_id FROM own.alert WHERE id = ANY(CAST(:ids AS uuid[]))""")
+
+_PRIORITY = text("SELECT body ->> 'priority' FROM copy.case_view WHERE id = :case")
 
 
 class Work(BusWork):
@@ -46,6 +49,10 @@ class Work(BusWork):
     def policy(self, region: str, agency: str = "") -> Policy:
         """The one in force now."""
         return self.regimes.of(region, agency).newest
+
+    def priority(self, case_id: UUID) -> Priority:
+        """As far as the copy knows; MEDIUM before triage."""
+        return Priority(self.connection.execute(_PRIORITY, {"case": case_id}).scalar() or Priority.MEDIUM)
 
     def person(self, one: UUID) -> Person | None:
         """The entry of the directory, loaded when it is asked for."""

@@ -11,6 +11,7 @@ from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Ending, State, Verdict, judge
 from services.monitoring.domain.directory import NOBODY, Directory
 from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.holding import Holding
 from services.monitoring.domain.ladder import Ladder, Step
 from services.monitoring.domain.rebasing import clocks_of
 from services.monitoring.domain.regime import Law, Regimes
@@ -62,8 +63,7 @@ def decide(
             if verdict.state is State.BREACHED:
                 decided.extend(_of_breach(ladder, rule, clock, verdict))
                 if not verdict.history:
-                    one = alert_id(history.case_id, rule, clock)
-                    decided.extend(_step(step, law) for step in ladder.climb(one, partial(sharing, history, clock), looks))
+                    decided.extend(_of_alert(ladder, rule, clock, looks))
     return decided, min(looks, default=None)
 
 
@@ -94,6 +94,18 @@ def _of_breach(ladder: Ladder, rule: Rule, clock: Clock, verdict: Verdict) -> It
     if verdict.evidence is not None:
         closing = _closing(raised, verdict, verdict.evidence.id)
         yield decision(id=uuid5(one, "closed"), event=closing, because=verdict.evidence)
+
+
+def _of_alert(ladder: Ladder, rule: Rule, clock: Clock, looks: list[datetime]) -> Iterator[Decision]:
+    """What becomes of an alert while nobody ends it: it comes back when its time is over, and climbs."""
+    history, law = ladder.history, ladder.law
+    holding = Holding(history, law, alert_id(history.case_id, rule, clock), rule.is_safety)
+    for held, event in ladder.returns(holding, looks):
+        agency = responsible(history, clock, held.recorded_at)
+        stamp = law.of(agency).at(held.recorded_at).stamp
+        yield Decision(id=uuid5(event.alert_id, f"returned {held.id}"), event=event, because=held, agency=agency, policy_version=stamp)
+    for step in ladder.climb(holding, partial(sharing, history, clock), looks):
+        yield _step(step, law)
 
 
 def responsible(history: History, clock: Clock, moment: datetime) -> str:

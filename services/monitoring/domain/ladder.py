@@ -1,21 +1,32 @@
 """How an alert climbs (domain.md, Escalation ladder): its rungs are the policy's, its targets the directory's.
 
-Each window counts from the end of the one before, the first from when the alert was recorded, never from its due time. An acknowledgement
-holds a rung for one window more; what ends the alert ends the climb. After a time in which nobody looked, only the highest rung is told.
+Each window counts from the end of the one before, the first from when the alert was recorded, never from its due time. What holds a rung is
+in holding.py; what ends the alert ends the climb. After a time in which nobody looked, only the highest rung is told.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from uuid import UUID
 
 from casebus.contracts.intake import Priority, WorkerAssigned
-from casebus.contracts.monitoring import AlertAcknowledged, AlertAutoCleared, AlertEscalated, AlertRaised, AlertResolved, Rung
+from casebus.contracts.monitoring import (
+    AlertAutoCleared,
+    AlertEscalated,
+    AlertRaised,
+    AlertResolved,
+    AlertReturned,
+    AlertSuppressed,
+    AlertTaken,
+    Rung,
+)
 from casebus.envelope import Role
 from services.monitoring.domain.directory import Directory, Duty, Target
 from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.holding import Holding
 from services.monitoring.domain.policy import RUNGS, Policy, Running
 from services.monitoring.domain.regime import Law
 
@@ -44,17 +55,27 @@ class Ladder:
         found = self._from(RUNGS.index(rung), rule, agencies, moment, set())
         return found or Target(rung=Rung.DUTY_AUTHORITY, place=self.history.region)
 
-    def climb(self, one: UUID, agencies: Callable[[datetime], tuple[str, ...]], looks: list[datetime]) -> Iterator[Step]:
+    def returns(self, holding: Holding, looks: list[datetime]) -> Iterator[tuple[Fact, AlertReturned]]:
+        """What was in work, or put off, until a time that has passed; `looks` gets the moment of what still is."""
+        for fact, end in holding.over():
+            if self.watermark <= end:
+                looks.append(end)
+                continue
+            said = fact.event
+            assert isinstance(said, AlertTaken | AlertSuppressed)  # only those have an end
+            yield fact, AlertReturned(case_id=said.case_id, alert_id=said.alert_id, rule=said.rule, until_at=said.until_at)
+
+    def climb(self, holding: Holding, agencies: Callable[[datetime], tuple[str, ...]], looks: list[datetime]) -> Iterator[Step]:
         """The highest rung whose time has come, if it wasn't told; `looks` gets the moment of the next."""
+        one = holding.alert
         raised = next(((fact, event) for fact, event in self.history.of(AlertRaised) if event.alert_id == one), None)
         if raised is None or self._is_closed(one):
             return
         fact, alert = raised
         sent = {event.rung: told for told, event in self.history.of(AlertEscalated) if event.alert_id == one}
-        held = [told.recorded_at for told, event in self.history.of(AlertAcknowledged) if event.alert_id == one]
         rung, since, told = alert.rung, fact.recorded_at, set(alert.targets)
         due: Step | None = None
-        while (moment := self._leaves(alert, rung, since, held)) is not None:
+        while (moment := holding.leaves(since, partial(self._window, alert, rung))) is not None:
             if self.watermark <= moment:
                 looks.append(moment)
                 break
@@ -97,11 +118,6 @@ class Ladder:
     def _priority(self, moment: datetime) -> Priority:
         known = bisect_right(self.history.facts, moment, key=lambda fact: fact.recorded_at)
         return self.history.priority_at(self.history.facts[known - 1]) if known else Priority.MEDIUM
-
-    def _leaves(self, alert: AlertRaised, rung: Rung, since: datetime, held: list[datetime]) -> datetime | None:
-        moment = self._window(alert, rung, since)
-        hold = next((at for at in held if moment is not None and since < at <= moment), None)
-        return moment if hold is None else self._window(alert, rung, hold)
 
     def _window(self, alert: AlertRaised, rung: Rung, since: datetime) -> datetime | None:
         """When a window ends that began then, by the policies of the alert's agency; None at the top."""

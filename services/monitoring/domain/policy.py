@@ -196,6 +196,19 @@ class Policy:
         window = self.ladders.get(rule, self.ladder).get(rung, {}).get(priority)
         return None if window is None else self.calendar.add(since, window)
 
+    def window(self, since: datetime, rung: Rung, priority: Priority, rule: str = "") -> datetime:
+        """By when somebody of the rung who takes an alert in work has to be done; at the top, as long as a worker has."""
+        top = self.climbs_at(since, Rung.WORKER, priority, rule)
+        assert top is not None  # every ladder says how long a worker has
+        return self.climbs_at(since, rung, priority, rule) or top
+
+    def snoozed_until(self, since: datetime, priority: Priority) -> datetime | None:
+        """Until when an alert may be put off at the latest; None where it may not."""
+        if self.snooze is None or priority is Priority.CRITICAL:
+            return None
+        until = self.calendar.add(since, self.snooze.longest[priority])
+        return until if until > since else None
+
 
 def _spans(value: Any) -> Iterator[Duration]:
     if isinstance(value, Duration):

@@ -49,6 +49,11 @@ class Rule:
     rung: Rung = Rung.WORKER
     conditions: Conditions | None = None
 
+    @property
+    def is_safety(self) -> bool:
+        """Whether it watches over safety: a suspended case pauses neither its clocks nor its ladder."""
+        return self.conditions is not None and not self.conditions.pause
+
     def is_watched(self, policy: Policy) -> bool:
         """Whether this policy watches it: one that doesn't says so by `off`, or doesn't know it yet."""
         if self.needs is Needs.COUNT:

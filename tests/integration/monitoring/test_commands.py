@@ -47,6 +47,35 @@ class TestAlerts:
         world.go(day(60))
         assert ("MISSED_FOLLOW_UP", "RESOLVED", "WORKER") in world.alerts(case.id)
 
+    def test_in_work_and_put_off_it_is_open_and_comes_back_when_the_time_is_over(self, world: World, case: Case) -> None:
+        world.go(day(16))
+        alert, version = alert_of(world, case)
+        taken = world.ask("take-alert", worker(), alert, version=version)
+        assert (taken.status, taken.body["state"], taken.body["worker"]) == (200, "IN_WORK", worker().actor), taken.body
+        assert world.ask("take-alert", worker(), alert, version=version).status == 412
+        world.go(day(17))
+        assert ("MISSED_FOLLOW_UP", "IN_WORK", "WORKER") in world.alerts(case.id)
+        assert world.board(coordinator())["alerts"]["total"] == 1
+        world.go(day(18.1))
+        assert ("MISSED_FOLLOW_UP", "RAISED", "SUPERVISOR") in world.alerts(case.id)
+
+        alert, version = alert_of(world, case)
+        wrong = world.ask("suppress-alert", worker(), alert, version=version, reason="OTHER", until_at=day(40).isoformat())
+        assert (wrong.status, [fix["field"] for fix in wrong.body["errors"]]) == (422, ["until_at"])
+        put_off = {"reason": "APPOINTMENT_MADE", "until_at": day(20).isoformat()}
+        assert world.ask("suppress-alert", worker(), alert, version=version, **put_off).body["state"] == "SUPPRESSED"
+        world.go(day(21))
+        assert ("MISSED_FOLLOW_UP", "RAISED", "SUPERVISOR") in world.alerts(case.id)
+        assert world.said(case.id)[-3:] == ["AlertEscalated", "AlertSuppressed", "AlertReturned"]
+
+    def test_what_was_resolved_meanwhile_does_not_come_back(self, world: World, case: Case) -> None:
+        world.go(day(16))
+        alert, version = alert_of(world, case)
+        world.ask("take-alert", worker(), alert, version=version)
+        assert world.ask("resolve-alert", worker(), alert, version=version + 1, done="CLIENT_SEEN").body["state"] == "RESOLVED"
+        world.go(day(40))
+        assert "AlertReturned" not in world.said(case.id)
+
     def test_it_needs_a_version_and_a_part_in_the_case(self, world: World, case: Case) -> None:
         world.go(day(16))
         alert, version = alert_of(world, case)
@@ -129,6 +158,7 @@ class TestEverythingAtOnce:
 
     def test_nobody_waits_in_a_ring_and_nothing_is_doubled_or_forgotten(self, world: World) -> None:
         cases = [Case(world, f"case {number}").receive(day(-0.5)).open(day(0)) for number in range(10)]
+        Case(world, "left alone").receive(day(-0.5)).open(day(0))  # nobody closes it before it is looked at
         world.go(day(1))
         world.step(day(16))
         world.state(day(16))

@@ -1,6 +1,7 @@
 """Monitoring's work in memory: one case, of which planning's topic may be read first."""
 
 from datetime import datetime
+from uuid import UUID
 
 from casebus.aggregate import Holds
 from casebus.cause import Cause
@@ -42,6 +43,10 @@ class FakeWork(MemoryWork):
     def policy(self, region: str, agency: str = "") -> Policy:
         self.regions.append(region)
         return POLICY
+
+    def priority(self, case_id: UUID) -> Priority:
+        care = self.cares.get(case_id)
+        return care.priority if care else Priority.MEDIUM
 
     def said(self) -> list[Event]:
         """What was emitted since it was last asked."""

@@ -36,6 +36,7 @@ WRITTEN: dict[str, Any] = {
     "duties": {"REFERRAL_UNANSWERED": {"within": "2d", "grace": "1d"}, "STALLED_CASE": {"within": "30d", "grace": "0h"}},
     "progress": ["planning.PlanAgreed", "planning.StepDone", "referral.ReferralAccepted", "monitoring.ContactRecorded"],
     "ladder": {"WORKER": "2d", "SUPERVISOR": "3d"},
+    "snooze": {"times": 2, "longest": {"CRITICAL": "0h", "HIGH": "1d", "MEDIUM": "3d", "LOW": "5d"}},
 }
 POLICY: Policy = TypeAdapter(Policy).validate_python(policies.watching(WRITTEN, "MISSED_FOLLOW_UP", "REFERRAL_UNANSWERED", "STALLED_CASE"))
 DUTIES = {

@@ -2,12 +2,26 @@
 
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority, PriorityChanged, PriorityReason, WorkerAssigned
-from casebus.contracts.monitoring import CancelReason, ContactResult, FollowUpCancelled, FollowUpRescheduled, StallCause, StallExplained
+from casebus.contracts.monitoring import (
+    AlertAcknowledged,
+    AlertEscalated,
+    AlertRaised,
+    AlertSuppressed,
+    AlertTaken,
+    CancelReason,
+    ContactResult,
+    FollowUpCancelled,
+    FollowUpRescheduled,
+    StallCause,
+    StallExplained,
+    SuppressReason,
+)
 from casebus.contracts.planning import (
     AssessmentApproved,
     AssessmentKind,
@@ -27,13 +41,26 @@ from casebus.contracts.planning import (
 from casebus.contracts.referral import DeclineReason, NoProviderLeft, ReferralDeclined, ReferralWithdrawn, ServiceBegun, WithdrawReason
 from casebus.event import Event
 from services.monitoring.domain.decision import Decision
+from services.monitoring.domain.policy import RUNGS
 from tests.unit.monitoring.story import CASE, EVERYTHING, IMPORT, LEAD, PARTNER, Story, day, some
 
 Known = dict[object, tuple[Event, str, datetime | None, object]]
 
 
 def known(decisions: list[Decision]) -> Known:
-    return {one.id: (one.event, one.agency, one.occurred_at, one.because.envelope.event_id) for one in decisions}
+    """All but the rungs: of those only the highest is told, so that it matters how often somebody looks."""
+    steady = (one for one in decisions if not isinstance(one.event, AlertEscalated))
+    return {one.id: (one.event, one.agency, one.occurred_at, one.because.envelope.event_id) for one in steady}
+
+
+def climbed(story: Story, watermark: datetime) -> dict[object, int]:
+    """How high each alert has been told by then."""
+    told = (fact.event for fact in story.facts if fact.recorded_at < watermark)
+    rungs: dict[object, int] = {}
+    for event in (*told, *story.said(watermark)):
+        if isinstance(event, AlertEscalated):
+            rungs[event.alert_id] = max(RUNGS.index(event.rung), rungs.get(event.alert_id, 0))
+    return rungs
 
 
 class Life:
@@ -132,6 +159,24 @@ class Life:
         event = StallExplained(case_id=CASE, alert_id=some("alert"), cause=StallCause.OTHER, until_on=until_on)
         self.story.tell(event, self.at)
 
+    def state(self) -> None:
+        """The clock worker looks, and says what it decided."""
+        self.story.state(self.at)
+
+    def act_on_an_alert(self) -> None:
+        raised = [fact.event for fact in self.story.facts if isinstance(fact.event, AlertRaised)]
+        if not raised:
+            return
+        about = self.draw(st.sampled_from(raised))
+        of: dict[str, Any] = {"case_id": CASE, "alert_id": about.alert_id, "rule": about.rule}
+        until = self.at + timedelta(days=self.draw(st.sampled_from([0.1, 3, 20])))
+        acts = (
+            AlertAcknowledged(**of),
+            AlertTaken(**of, worker="worker-1", until_at=until),
+            AlertSuppressed(**of, reason=SuppressReason.OTHER, until_at=until),
+        )
+        self.story.tell(self.draw(st.sampled_from(acts)), self.at)
+
     def rest(self) -> None:
         review_on = day(self.now + self.draw(st.integers(1, 30))).date()
         event = CaseSuspended(case_id=CASE, reason=SuspendReason.OTHER, review_on=review_on)
@@ -190,6 +235,10 @@ ACTS = (
     Life.keep_open,
     Life.turn,
     Life.hand_over,
+    Life.state,
+    Life.state,
+    Life.act_on_an_alert,
+    Life.act_on_an_alert,
 )
 
 
@@ -224,12 +273,13 @@ def _imported(draw: st.DrawFn) -> Story:
 @given(stories(), st.lists(st.floats(0, 260), max_size=12), st.randoms(use_true_random=False))
 def test_looking_often_or_once_in_any_order_decides_the_same(told: tuple[Story, datetime], looks: list[float], dice: Random) -> None:
     story, end = told
-    at_last = known(story.decisions(end))
+    at_last, highest = known(story.decisions(end)), climbed(story, end)
     for number in sorted(looks):
         dice.shuffle(story.facts)
         if day(number) <= end:
             for one, said in known(story.decisions(day(number))).items():
                 assert at_last[one] == said
+            assert all(rung <= highest[alert] for alert, rung in climbed(story, day(number)).items())
 
 
 @settings(max_examples=60, deadline=None)
@@ -238,14 +288,17 @@ def test_following_the_moments_to_look_at_misses_nothing(told: tuple[Story, date
     """As the worker does: at each fact and at each moment that the last look named, a moment past it."""
     story, end = told
     made: Known = {}
+    rungs: dict[object, int] = {}
     moments = sorted({fact.recorded_at for fact in story.facts})
     now: datetime | None = moments[0]
     while now is not None and now < end:
         watermark = now + timedelta.resolution
         made |= known(story.decisions(watermark))
+        rungs |= climbed(story, watermark)
         look = story.look(watermark)
         now = min((moment for moment in (look, *moments) if moment is not None and moment > now), default=None)
     assert made == known(story.decisions(end))
+    assert rungs == climbed(story, end)
 
 
 @settings(max_examples=40, deadline=None)

@@ -219,7 +219,7 @@ def test_every_alert_always_has_a_target_who_may_act_on_it(known: Directory, pri
         if isinstance(step, AlertRaised):
             alerts[step.alert_id] = raised(step, region=REGION, at=day(30), policy_version="")
         else:
-            alerts[step.alert_id] = alerts[step.alert_id].climb(step)
+            alerts[step.alert_id] = alerts[step.alert_id].climb(step, day(31))
         assert step.target_agency
         assert all(may_act(alerts[step.alert_id], entries[person], step.rung) for person in step.targets)
 
