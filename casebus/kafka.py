@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any, NamedTuple, cast
-from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave it out
+from uuid_utils.compat import uuid7
 
 from casebus.cluster import Cluster
 from casebus.envelope import Headers, InvalidEnvelope, began, from_headers
@@ -288,16 +288,19 @@ class _Identities:
 
 
 class Reader:
-    """The reading side of one track: a group member that begins where `place` says, never where the group does."""
+    """The reading side of one track: a group member that begins where `place` says, never where the group does.
+
+    A member has the same partitions of every topic, so all of a case is read by one, who waits for no other. The group deals them out in
+    the order of the members' names, which is that of their beginnings: one that joins moves few.
+    """
 
     def __init__(self, cluster: Cluster, group: str, topics: Sequence[str], place: Place) -> None:
         self._place = place
-        self.name = f"{group}.{uuid4().hex[:12]}"
+        self.name = f"{group}.{uuid7().hex}"
         self._identities = _Identities(cluster, topics)
         self._next: dict[Partition, int] = {}
         self._consumer = Consumer(
-            _reading(cluster, group)
-            | {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": 10_000, "client.id": self.name}
+            _reading(cluster, group) | {"partition.assignment.strategy": "range", "session.timeout.ms": 10_000, "client.id": self.name}
         )
         self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
@@ -306,12 +309,11 @@ class Reader:
         for partition in partitions:
             partition.offset = begin[partition.topic, partition.partition]
         self._next |= begin
-        consumer.incremental_assign(partitions)
+        consumer.assign(partitions)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for partition in partitions:
-            self._next.pop((partition.topic, partition.partition), None)
-        consumer.incremental_unassign(partitions)
+        self._next.clear()
+        consumer.unassign()
 
     def batch(self, limit: int, seconds: float) -> list[Record]:
         """What is there, up to `limit`; waits for the first record only. Raises OutOfReach where the log doesn't have what comes next,

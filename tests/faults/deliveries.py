@@ -125,7 +125,7 @@ class Guests:
             {
                 "bootstrap.servers": self.bootstrap,
                 "group.id": track.group,
-                "partition.assignment.strategy": "cooperative-sticky",
+                "partition.assignment.strategy": "range",
                 "enable.auto.commit": False,
                 "log_level": 0,
             }

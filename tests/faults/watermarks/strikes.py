@@ -125,7 +125,7 @@ class Storm:
             {
                 **self.cluster.client(),
                 "group.id": self.dice.choice(["monitoring.copies", "monitoring.reactions"]),
-                "partition.assignment.strategy": "cooperative-sticky",
+                "partition.assignment.strategy": "range",
                 "enable.auto.commit": False,
                 "log_level": 0,
             }

@@ -202,6 +202,7 @@ def make_template(server: str, name: str) -> None:
         database.create_bus_tables(execute)
         database.upgrade_bus_tables(execute, 3)
         database.upgrade_bus_tables(execute, 4)
+        database.upgrade_bus_tables(execute, 5)
         execute(DDL)
         for schema in ("own", "copy"):
             execute(f"CREATE TABLE {schema}.notes (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)")

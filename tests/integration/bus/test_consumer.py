@@ -344,4 +344,4 @@ def test_a_worker_beyond_the_number_of_partitions_waits_in_its_group(sample: Sam
             joined = len(members)
             until(lambda: asked.count(0) >= 6)
             assert len(members) == joined
-        assert members[0].next
+            assert members[0].next
