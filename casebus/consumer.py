@@ -5,7 +5,7 @@ says so, and looks again every few seconds whether a person has mended it: nothi
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event as Signal
 from threading import Thread
@@ -43,15 +43,15 @@ class _UnderWay(Thread):
     One that hangs doesn't hold the process at its end.
     """
 
-    def __init__(self, apply: Callable[[Sequence[Parsed]], Tally], batch: Sequence[Parsed]) -> None:
+    def __init__(self, apply: Callable[["_UnderWay"], Tally], batch: Sequence[Parsed], read_in: Mapping[str, int]) -> None:
         super().__init__(name="batch", daemon=True)
-        self._work, self.batch = apply, batch
+        self._work, self.batch, self.read_in = apply, batch, read_in
         self._tally: Tally | None = None
         self._error: Exception | None = None
 
     def run(self) -> None:
         try:
-            self._tally = self._work(self.batch)
+            self._tally = self._work(self)
         except Exception as error:  # noqa: BLE001  # whoever waits for the batch gets it
             self._error = error
 
@@ -79,6 +79,7 @@ class Consumer:
         self._looked = 0.0
         self._held = 0.0
         self._under_way: _UnderWay | None = None
+        self._generations: Mapping[str, int] = {}
         self.stopped_because: str | None = None
 
     @property
@@ -144,25 +145,27 @@ class Consumer:
         for topic, part in partitions:
             if (topic, part) not in known:
                 raise LogBroken(f"{topic} has a partition {part} that schemas/topics does not declare: make new topics and reseed")
+        self._generations = {topic: generation for (topic, _), (_, generation) in known.items()}
         return {partition: known[partition][0] for partition in partitions}
 
     def _turn(self, reader: Reader, stop: Signal) -> None:
         """Read the next batch, also while a full one before it is on its way; then apply it."""
+        read_in = self._generations  # as it was before: while it polls, partitions may change hands
         batch = [self._track.parse(record) for record in reader.batch(self._track.most, 0 if self._under_way else 0.2)]
         if not self._arrived(reader, stop):
             return None  # the reader went back: what was read ahead comes again
         if not batch:
             return self._look(reader)
-        self._under_way = _UnderWay(self._apply, batch)
+        self._under_way = _UnderWay(self._apply, batch, read_in)
         if len(batch) == self._track.most:
             return self._under_way.start()
         self._under_way.run()
         self._arrived(reader, stop)
         return None
 
-    def _apply(self, batch: Sequence[Parsed]) -> Tally:
-        with self._traced(batch):
-            return self._track.apply_parsed(self._engine, batch)
+    def _apply(self, one: _UnderWay) -> Tally:
+        with self._traced(one.batch):
+            return self._track.apply_parsed(self._engine, one.batch, one.read_in)
 
     def _arrived(self, reader: Reader, stop: Signal) -> bool:
         """See the batch that is under way through; whether the reader stands where it stood."""
@@ -176,7 +179,7 @@ class Consumer:
             return False
         except Exception as error:  # noqa: BLE001  # whatever it is, it is tried again record by record
             log.warning("batch failed, going one by one", track=self._track.group, error=type(error).__name__, records=len(before.batch))
-            return self._one_by_one(reader, [parsed.record for parsed in before.batch], stop)
+            return self._one_by_one(reader, before, stop)
         return True
 
     @contextmanager
@@ -223,11 +226,11 @@ class Consumer:
             raise LogBroken(f"{why}: the log has a hole there. Run `continuum reseed` at its owner")
         reader.seek(self._place(list(reader.next)))
 
-    def _one_by_one(self, reader: Reader, batch: Sequence[Record], stop: Signal) -> bool:
+    def _one_by_one(self, reader: Reader, before: _UnderWay, stop: Signal) -> bool:
         """Whether all of them are through, and the reader stands where it stood."""
         try:
-            for record in batch:
-                self._until_applied(record, stop)
+            for parsed in before.batch:
+                self._until_applied(parsed.record, before.read_in, stop)
                 if stop.is_set():
                     return False
         except BeginAgain as error:
@@ -235,12 +238,12 @@ class Consumer:
             return False
         return True
 
-    def _until_applied(self, record: Record, stop: Signal) -> None:
+    def _until_applied(self, record: Record, read_in: Mapping[str, int], stop: Signal) -> None:
         """Try the record in place. A database that is away doesn't count as a try."""
         tries = 0
         while not stop.is_set():
             try:
-                return self._count(self._track.apply(self._engine, [record]))
+                return self._count(self._track.apply(self._engine, [record], read_in))
             except BeginAgain:
                 raise
             except Exception as error:  # noqa: BLE001  # it is retried; what lasts stops the track below

@@ -3,7 +3,7 @@
 Lower or equal is a duplicate, next is applied, higher is a gap: it is parked, others go on, and it is applied when the gap is filled.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -55,9 +55,13 @@ class Positions:
     schema: str
     next: dict[Partition, int] = field(default_factory=dict)
     generation: dict[str, int] = field(default_factory=dict)
+    read_in: Mapping[str, int] | None = None
+    """The generation that each topic was in when the batch was read, as far as its reader knew."""
 
     @classmethod
-    def lock(cls, connection: Connection, schema: str, partitions: Iterable[Partition]) -> "Positions":
+    def lock(
+        cls, connection: Connection, schema: str, partitions: Iterable[Partition], read_in: Mapping[str, int] | None = None
+    ) -> "Positions":
         wanted = sorted(set(partitions))
         rows = connection.execute(
             text(
@@ -66,7 +70,7 @@ class Positions:
             ),
             {"topics": [t for t, _ in wanted], "parts": [p for _, p in wanted]},
         )
-        held = cls(connection, schema)
+        held = cls(connection, schema, read_in=read_in)
         for topic, part, generation, following in rows:
             held.next[topic, part] = following
             held.generation[topic] = generation
@@ -75,6 +79,8 @@ class Positions:
     def reads(self, record: Record, generation: int | None) -> bool:
         """Whether the record is still to be applied; moves past it. Raises BeginAgain on a hole or in a new generation of the log."""
         place = record.topic, record.partition
+        if generation is None and self.read_in is not None and self.read_in.get(record.topic, 0) < self.generation[record.topic]:
+            raise BeginAgain(f"{record.topic} entered a new generation while a record that names none was in hand")
         if generation is not None and generation > self.generation[record.topic]:
             raise BeginAgain(f"{record.topic} is in generation {generation}", record.topic, generation, began(record.headers))
         if record.offset < self.next[place]:

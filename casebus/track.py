@@ -114,14 +114,17 @@ class Track:
                     event, fault = None, "the value is not what its headers, key and topic say"
         return Parsed(record, heading, event, fault, (record.topic, heading.subject))
 
-    def apply(self, engine: Engine, records: Sequence[Record]) -> Tally:
-        """One transaction: positions, inbox, the handlers' changes and events, or nothing at all."""
-        return self.apply_parsed(engine, [self.parse(record) for record in records])
+    def apply(self, engine: Engine, records: Sequence[Record], read_in: Mapping[str, int] | None = None) -> Tally:
+        """One transaction: positions, inbox, the handlers' changes and events, or nothing at all.
 
-    def apply_parsed(self, engine: Engine, parsed: Sequence[Parsed]) -> Tally:
-        """The same, of records that were read before."""
+        `read_in` is the generation of each topic as their reader knew it; without it the records are taken to be of the present one.
+        """
+        return self.apply_parsed(engine, [self.parse(record) for record in records], read_in)
+
+    def apply_parsed(self, engine: Engine, parsed: Sequence[Parsed], read_in: Mapping[str, int] | None = None) -> Tally:
+        """The same, of records that were parsed before."""
         with engine.begin() as connection:
-            positions = Positions.lock(connection, self.schema, {(p.record.topic, p.record.partition) for p in parsed})
+            positions = Positions.lock(connection, self.schema, {(p.record.topic, p.record.partition) for p in parsed}, read_in)
             fresh = [p for p in parsed if positions.reads(p.record, p.heading.generation if p.heading else None)]
             tally = self.handle(connection, fresh)
             positions.save()

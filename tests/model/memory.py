@@ -3,7 +3,7 @@
 Everything else of them runs as it is: relay, envelope, codec, track, consumer, inbox's decisions, watermark, clocks, rules.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import count
@@ -28,8 +28,10 @@ from tests.model.database import Session
 from tests.model.statements import system_time
 
 
-def lock_positions(connection: Connection, schema: str, partitions: Iterable[Partition]) -> Positions:
-    held = Positions(connection, schema)
+def lock_positions(
+    connection: Connection, schema: str, partitions: Iterable[Partition], read_in: Mapping[str, int] | None = None
+) -> Positions:
+    held = Positions(connection, schema, read_in=read_in)
     for topic, part in sorted(set(partitions)):
         held.generation[topic], held.next[topic, part], _ = _of(connection).get("position", topic, part)
     return held

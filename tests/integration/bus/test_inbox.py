@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from casebus import quarantine
 from casebus.errors import BeginAgain
+from casebus.inbox import enter_generation
 from casebus.kafka import Record
 from casebus.testing import MemoryShelf
 from tests.integration.bus.sample import BROKEN, REFUSED, Notes, Sample, Work
@@ -102,6 +103,18 @@ def test_a_higher_generation_begins_again(offline: Sample, stream: Stream) -> No
     with pytest.raises(BeginAgain) as raised:
         offline.track().apply(offline.engine, stream(1, generation=2))
     assert (raised.value.topic, raised.value.generation) == (offline.topic, 2)
+
+
+def test_rubbish_in_hand_while_its_topic_enters_a_new_generation_is_read_again(offline: Sample, stream: Stream) -> None:
+    """It names no generation: counted as one of the new one it would take the place of that one's first record (found by the model)."""
+    [old] = [record._replace(headers=[]) for record in stream(1)]
+    with offline.engine.begin() as connection:
+        assert enter_generation(connection, "copy", offline.topic, 2, [])
+    track = offline.track()
+    with pytest.raises(BeginAgain, match="in hand"):
+        track.apply(offline.engine, [old], read_in={offline.topic: 1})
+    assert offline.value("SELECT next FROM copy.position WHERE part = 0") == 0
+    assert track.apply(offline.engine, [old], read_in={offline.topic: 2}).quarantined == 1
 
 
 def test_an_invalid_event_costs_only_itself_and_its_cases_next_event_parks(offline: Sample, stream: Stream) -> None:
