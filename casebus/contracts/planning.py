@@ -69,6 +69,24 @@ class Horizon(StrEnum):
     OTHER = "OTHER"
 
 
+class NeedClass(StrEnum):
+    """Which needs come first where help is scarce (S22). What a newer version may add reads as OTHER."""
+
+    SURVIVAL = "SURVIVAL"
+    DEVELOPMENT = "DEVELOPMENT"
+    OTHER = "OTHER"
+
+
+class NeedResult(StrEnum):
+    """What became of a need. What a newer version may add reads as OTHER."""
+
+    MET = "MET"
+    PARTLY_MET = "PARTLY_MET"
+    UNMET = "UNMET"
+    WITHDRAWN = "WITHDRAWN"
+    OTHER = "OTHER"
+
+
 class ReopenReason(StrEnum):
     """Why a closed case is taken up again. What a newer version may add reads as OTHER."""
 
@@ -304,6 +322,96 @@ class GoalSet(Event):
     horizon: Horizon
     domain: Domain
     target_on: date | None = None
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeedAddressed(Event):
+    """A step of the plan is there for it (S27)."""
+
+    TYPE: ClassVar[str] = "planning.NeedAddressed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    need_id: UUID
+    step_id: UUID
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeedIdentified(Event):
+    """Something that the client needs was found out (S20, S21)."""
+
+    TYPE: ClassVar[str] = "planning.NeedIdentified"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    need_id: UUID
+    domain: Domain
+    need_class: NeedClass
+    agency: str | None = None
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeedJudged(Event):
+    """What became of the need (S62)."""
+
+    TYPE: ClassVar[str] = "planning.NeedJudged"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    need_id: UUID
+    result: NeedResult
+    referred_to: str | None = None
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeedPrioritised(Event):
+    """How much it presses was set with the client (S21)."""
+
+    TYPE: ClassVar[str] = "planning.NeedPrioritised"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    need_id: UUID
+    urgency: int
+    severity: int
+    wish: int
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeedUnaddressed(Event):
+    """No step of the plan is there for it any more: the last one was skipped, or ended with the case."""
+
+    TYPE: ClassVar[str] = "planning.NeedUnaddressed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "planning.case.v1"
+
+    case_id: UUID
+    need_id: UUID
+    agency: str | None = None
 
     @property
     def subject(self) -> UUID:

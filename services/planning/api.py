@@ -11,6 +11,7 @@ from casebus.errors import Absent
 from casebus.http import Caller, Seen
 from services.planning import commands as asked
 from services.planning import handlers
+from services.planning.domain.need import Need
 from services.planning.domain.plan import Goal, Plan
 from services.planning.domain.step import Step
 from services.planning.storage import Work
@@ -27,6 +28,7 @@ def view(plan: Plan) -> dict[str, Any]:
         "outcome": plan.outcome,
         "closing": _closing(plan),
         "assessments": [{"assessment_id": str(each.id), "kind": each.kind, "state": each.state} for each in plan.assessments],
+        "needs": [_need(need) for need in sorted(plan.needs, key=lambda each: each.rank)],
         "goals": [_goal(goal) for goal in plan.goals],
         "steps": [_step(step) for step in plan.steps],
     }
@@ -47,6 +49,21 @@ def _closing(plan: Plan) -> dict[str, Any] | None:
     )
 
 
+def _need(need: Need) -> dict[str, Any]:
+    weight = need.weight
+    return {
+        "need_id": str(need.id),
+        "domain": need.domain,
+        "need_class": need.need_class,
+        "agency": need.agency,
+        "urgency": weight.urgency if weight else None,
+        "severity": weight.severity if weight else None,
+        "wish": weight.wish if weight else None,
+        "state": need.state,
+        "referred_to": need.referred_to,
+    }
+
+
 def _goal(goal: Goal) -> dict[str, Any]:
     return {
         "goal_id": str(goal.id),
@@ -60,6 +77,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {
         "step_id": str(step.id),
         "goal_id": str(step.goal_id) if step.goal_id else None,
+        "need_id": str(step.need_id) if step.need_id else None,
         "kind": step.kind,
         "agency": step.agency,
         "service_type": step.service_type,
@@ -73,7 +91,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of planning, by its name."""
-    return {spec.name: spec for spec in (*_of_assessments(), *_of_plans(), *_of_cases())}
+    return {spec.name: spec for spec in (*_of_assessments(), *_of_needs(), *_of_plans(), *_of_cases())}
 
 
 def _of_assessments() -> list[Spec]:
@@ -90,6 +108,15 @@ def _of_assessments() -> list[Spec]:
         Spec(
             name="return-assessment", path=f"{several}/return", model=asked.ReturnAssessment, handler=handlers.return_assessment, view=view
         ),
+    ]
+
+
+def _of_needs() -> list[Spec]:
+    several = "/plans/{id}/needs"
+    return [
+        Spec(name="identify-need", path=several, model=asked.IdentifyNeed, handler=handlers.identify_need, view=view),
+        Spec(name="prioritise-need", path=f"{several}/priority", model=asked.PrioritiseNeed, handler=handlers.prioritise_need, view=view),
+        Spec(name="judge-need", path=f"{several}/judgement", model=asked.JudgeNeed, handler=handlers.judge_need, view=view),
     ]
 
 

@@ -1,10 +1,10 @@
 """What may be asked of planning: the bodies of its commands. An unknown field, or an unknown word in a list of words, is refused."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from casebus.command import Command, Slug
 from casebus.contracts.planning import (
@@ -13,6 +13,8 @@ from casebus.contracts.planning import (
     CaseOutcome,
     Domain,
     Horizon,
+    NeedClass,
+    NeedResult,
     ReopenReason,
     ReturnReason,
     SkipReason,
@@ -38,6 +40,39 @@ class ReturnAssessment(Command):
     reason: ReturnReason
 
 
+class IdentifyNeed(Command):
+    """`agency` answers for it; without it, the lead. `need_id` is as `assessment_id` above."""
+
+    need_id: UUID | None = None
+    domain: Domain
+    need_class: NeedClass
+    agency: Slug | None = None
+
+
+Weight = Annotated[int, Field(ge=0, le=4)]
+
+
+class PrioritiseNeed(Command):
+    need_id: UUID
+    urgency: Weight
+    severity: Weight
+    wish: Weight
+
+
+class JudgeNeed(Command):
+    """`referred_to`: the agency that was asked for what is left of it."""
+
+    need_id: UUID
+    result: Literal[NeedResult.MET, NeedResult.PARTLY_MET, NeedResult.UNMET, NeedResult.WITHDRAWN]
+    referred_to: Slug | None = None
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Self:
+        if self.referred_to is not None and self.result not in (NeedResult.PARTLY_MET, NeedResult.UNMET):
+            raise ValueError("referred_to goes with PARTLY_MET and UNMET, and only with them")
+        return self
+
+
 class SetGoal(Command):
     """`goal_id` is for callers that name their things themselves; without it one is made."""
 
@@ -50,6 +85,7 @@ class SetGoal(Command):
 class PlanStep(Command):
     """`agency` is the responsible one, the caller's own unless said. `step_id` is as `goal_id` above.
 
+    `need_id`: the need that it is there for.
     A REFERRAL step says the type of service, and may say which services to ask, the best one first.
     """
 
@@ -57,6 +93,7 @@ class PlanStep(Command):
     kind: StepKind
     agency: Slug | None = None
     goal_id: UUID | None = None
+    need_id: UUID | None = None
     service_type: Slug | None = None
     candidates: Annotated[tuple[UUID, ...], Field(max_length=50)] = ()
     due_on: date | None = None

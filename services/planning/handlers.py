@@ -18,13 +18,14 @@ from casebus.contracts.referral import (
     ReferralFailed,
     ReferralOutcome,
 )
-from casebus.envelope import Role
+from casebus.envelope import Origin, Role
 from casebus.errors import Absent, Fix, Forbidden, Invalid
 from casebus.event import Event
 from casebus.sharing import Sharing
 from services.planning import commands as asked
 from services.planning.domain.assessment import Assessment
 from services.planning.domain.closing import Closing
+from services.planning.domain.need import Need, Weight
 from services.planning.domain.plan import Goal, Plan, draft
 from services.planning.domain.step import Step
 
@@ -62,6 +63,28 @@ def return_assessment(case_id: UUID, command: asked.ReturnAssessment, work: Work
     return _put(work, *_plan(work, case_id).return_assessment(command.assessment_id, command.reason))
 
 
+def identify_need(case_id: UUID, command: asked.IdentifyNeed, work: Work) -> Plan:
+    """S20, S21: what the client needs, and which of the case's agencies answers for it."""
+    plan = _plan(work, case_id)
+    if command.agency is not None:
+        _must_take_part(work, case_id, command.agency, "answer for a need")
+    one = command.need_id or plan.next_id("need")
+    return _put(work, *plan.identify_need(Need(id=one, domain=command.domain, need_class=command.need_class, agency=command.agency)))
+
+
+def prioritise_need(case_id: UUID, command: asked.PrioritiseNeed, work: Work) -> Plan:
+    """S21, S22: how much it presses, set with the client."""
+    weight = Weight(urgency=command.urgency, severity=command.severity, wish=command.wish)
+    return _put(work, *_plan(work, case_id).prioritise_need(command.need_id, weight))
+
+
+def judge_need(case_id: UUID, command: asked.JudgeNeed, work: Work) -> Plan:
+    """S62: what became of it. For the agency that answers for it and the lead."""
+    plan = _plan(work, case_id)
+    _must_answer_for(work, case_id, plan.need(command.need_id).agency, "agency that answers for the need")
+    return _put(work, *plan.judge_need(command.need_id, command.result, command.referred_to))
+
+
 def set_goal(case_id: UUID, command: asked.SetGoal, work: Work) -> Plan:
     """S25, S26: what is to be reached, how far ahead it lies, and by when."""
     plan = _plan(work, case_id)
@@ -73,16 +96,13 @@ def plan_step(case_id: UUID, command: asked.PlanStep, work: Work) -> Plan:
     """S30: what is to be done, and by which of the case's agencies. In an agreed plan a REFERRAL step asks referral at once."""
     plan = _plan(work, case_id)
     agency = command.agency or work.cause.agency
-    shared = work.sharing.get(case_id)
-    if shared is None or agency not in shared.active:
-        raise Invalid(
-            "Only an agency of the case can be responsible for a step.", Fix("agency", "one that takes an active part in the case")
-        )
+    _must_take_part(work, case_id, agency, "be responsible for a step")
     step = Step(
         id=command.step_id or plan.next_id("step"),
         kind=command.kind,
         agency=agency,
         goal_id=command.goal_id,
+        need_id=command.need_id,
         service_type=command.service_type,
         candidates=command.candidates,
         due_on=command.due_on,
@@ -138,9 +158,12 @@ def withdraw_closure(case_id: UUID, _: asked.WithdrawClosure, work: Work) -> Pla
 
 def close_case(case_id: UUID, command: asked.CloseCase, work: Work) -> Plan:
     """S59, S60: a supervisor approves the closing that somebody else proposed, once nothing stands against it. An integrator reports one
-    that took place: the steps that are open end with it."""
+    that took place: the steps that are open end with it; needs have to be judged before, but in history."""
     plan = _plan(work, case_id)
-    if work.cause.actor_role is not Role.INTEGRATOR:
+    if work.cause.actor_role is Role.INTEGRATOR:
+        if work.cause.origin is not Origin.IMPORT:
+            plan.must_leave_no_need()
+    else:
         _must_supervise(work)
         plan.must_be_closable(command.outcome, work.cause.actor, work.effective.date())
     return _put(work, *plan.close(command.outcome))
@@ -230,11 +253,23 @@ def _must_supervise(work: Work) -> None:
         raise Forbidden("This needs a supervisor of an agency of the case.")
 
 
+def _must_take_part(work: Work, case_id: UUID, agency: str, to: str) -> None:
+    shared = work.sharing.get(case_id)
+    if shared is None or agency not in shared.active:
+        raise Invalid(f"Only an agency of the case can {to}.", Fix("agency", "one that takes an active part in the case"))
+
+
+def _must_answer_for(work: Work, case_id: UUID, agency: str | None, whose: str) -> None:
+    """Raises Forbidden for who is neither that agency nor the case's lead."""
+    shared = work.sharing.get(case_id)
+    if work.cause.agency != agency and (shared is None or work.cause.agency != shared.lead):
+        raise Forbidden(f"This needs the {whose} or the case's lead agency. Ask one of them.")
+
+
 def _plan_of_own_step(work: Work, case_id: UUID, step_id: UUID) -> Plan:
     """The plan, where the caller's agency is responsible for the step or leads the case; else raises Forbidden."""
-    plan, shared = _plan(work, case_id), work.sharing.get(case_id)
-    if work.cause.agency != plan.step(step_id).agency and (shared is None or work.cause.agency != shared.lead):
-        raise Forbidden("This needs the step's responsible agency or the case's lead agency. Ask one of them.")
+    plan = _plan(work, case_id)
+    _must_answer_for(work, case_id, plan.step(step_id).agency, "step's responsible agency")
     return plan
 
 

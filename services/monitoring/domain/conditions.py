@@ -31,6 +31,8 @@ class Asked:
 
 TimesOf = Callable[[Asked], Times | None]
 """None where this one has no time."""
+AgencyOf = Callable[[Any], str | None]
+"""Of the start's event, who answers for it; None: the lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ def at_once(asked: Asked) -> Times:
     return asked.since.effective, asked.since.effective
 
 
-def clocks_of(conditions: Conditions, times: TimesOf, agency: Callable[[Any], str] | None) -> Callable[[History, Policy], Iterator[Clock]]:
-    """The clocks that these conditions give a history. `agency`: of the start's event, who answers for it; without it, the lead."""
+def clocks_of(conditions: Conditions, times: TimesOf, agency: AgencyOf | None) -> Callable[[History, Policy], Iterator[Clock]]:
+    """The clocks that these conditions give a history. Without an agency the lead answers for it."""
 
     def clocks(history: History, policy: Policy) -> Iterator[Clock]:
         pauses = tuple(conditions.pauses(history, policy))

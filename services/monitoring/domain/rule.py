@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from casebus.contracts.monitoring import Rung
 from casebus.event import Event
 from services.monitoring.domain.clock import Clock, Verdict
-from services.monitoring.domain.conditions import Conditions, TimesOf, by_policy, clocks_of
+from services.monitoring.domain.conditions import AgencyOf, Conditions, TimesOf, by_policy, clocks_of
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.policy import Policy
 
@@ -66,7 +65,7 @@ def duty(
     conditions: Conditions,
     *,
     times: TimesOf | None = None,
-    agency: Callable[[Any], str] | None = None,
+    agency: AgencyOf | None = None,
     states: Callable[[Clock, Verdict], Iterator[Saying]] = _nothing,
     needs: Needs = Needs.TIME,
     rung: Rung = Rung.WORKER,

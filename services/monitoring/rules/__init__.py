@@ -15,6 +15,7 @@ from services.monitoring.rules.referral_unanswered import REFERRAL_UNANSWERED
 from services.monitoring.rules.stalled_case import STALLED_CASE
 from services.monitoring.rules.step_overdue import STEP_OVERDUE
 from services.monitoring.rules.unassigned import UNASSIGNED
+from services.monitoring.rules.unowned_need import UNOWNED_NEED
 
 RULES = (
     INTAKE_OVERDUE,
@@ -31,6 +32,7 @@ RULES = (
     REASSESSMENT_DUE,
     PLAN_OVERDUE,
     HANDOVER_PENDING,
+    UNOWNED_NEED,
     LOST_CONTACT,
     CLOSURE_BLOCKED,
 )

@@ -12,6 +12,7 @@ NOTICE = timedelta(days=14)
 WITHOUT_NOTICE = frozenset({CaseOutcome.DIED, CaseOutcome.MOVED})
 BLOCKS: Mapping[ClosureBlocker, Fix] = {
     ClosureBlocker.OPEN_STEP: Fix("steps", "finish or skip each step that is open, one in referral too"),
+    ClosureBlocker.UNMET_NEED: Fix("needs", "judge each need: MET, WITHDRAWN, or what is left of it referred_to an agency"),
 }
 """What to do about each."""
 

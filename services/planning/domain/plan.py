@@ -12,6 +12,7 @@ from casebus.contracts.planning import (
     ClosureBlocker,
     Domain,
     Horizon,
+    NeedResult,
     ReopenReason,
     ReturnReason,
     SkipReason,
@@ -23,6 +24,7 @@ from casebus.errors import Conflict, Fix, Invalid
 from casebus.event import Event
 from services.planning.domain.assessment import Assessment, AssessmentState, superseded
 from services.planning.domain.closing import BLOCKS, Closing
+from services.planning.domain.need import Need, NeedState, Weight, replaced
 from services.planning.domain.step import Step, StepState
 
 
@@ -59,6 +61,7 @@ class Plan:
     version: int = 1
     state: PlanState = PlanState.PLANNING
     plan_version: int = 1
+    needs: tuple[Need, ...] = ()
     goals: tuple[Goal, ...] = ()
     steps: tuple[Step, ...] = ()
     assessments: tuple[Assessment, ...] = ()
@@ -85,6 +88,41 @@ class Plan:
         step = self.find_step(step_id)
         return step if step and step.is_open and step.kind is StepKind.REFERRAL else None
 
+    def need(self, need_id: UUID) -> Need:
+        """Raises Invalid where the case has none of this id."""
+        found = next((each for each in self.needs if each.id == need_id), None)
+        if found is None:
+            raise Invalid("The case has no such need.", Fix("need_id", "the id of a need of this case"))
+        return found
+
+    def identify_need(self, need: Need) -> tuple["Plan", said.NeedIdentified]:
+        """S20, S21: what the client needs; a step has to be there for it."""
+        self._must_be(*WORKED_ON, to="identify a need")
+        if any(known.id == need.id for known in self.needs):
+            raise Conflict("The case has a need of this id already.")
+        event = said.NeedIdentified(case_id=self.id, need_id=need.id, domain=need.domain, need_class=need.need_class, agency=need.agency)
+        return self._next(needs=(*self.needs, need)), event
+
+    def prioritise_need(self, need_id: UUID, weight: Weight) -> tuple["Plan", said.NeedPrioritised]:
+        self._must_be(*WORKED_ON, to="prioritise a need")
+        need, event = self.need(need_id).prioritise(self.id, weight)
+        return self._next(needs=replaced(self.needs, need)), event
+
+    def judge_need(self, need_id: UUID, result: NeedResult, referred_to: str | None) -> tuple["Plan", said.NeedJudged]:
+        """S62: met or not; what is left of it may be referred."""
+        self._must_be(*WORKED_ON, to="judge a need")
+        need, event = self.need(need_id).judge(self.id, result, referred_to)
+        return self._next(needs=replaced(self.needs, need)), event
+
+    def _leaving_needs(self, *before: Event, anew: bool = False) -> "tuple[Plan, *tuple[Event, ...]]":
+        """After the events, each need that is left without a step; `anew`: each open one without a step to come."""
+        served = {step.need_id for step in self.steps if step.is_open or (step.state is StepState.DONE and not anew)}
+        left = [need for need in self.needs if need.id not in served and (need.is_open if anew else need.state is NeedState.ADDRESSED)]
+        needs = {each.id: each.leave(self.id) for each in left}
+        kept = tuple(needs[each.id][0] if each.id in needs else each for each in self.needs)
+        events: tuple[Event, ...] = (*before, *(event for _, event in needs.values()))
+        return replace(self, needs=kept), *events
+
     def set_goal(self, goal: Goal) -> tuple["Plan", said.GoalSet]:
         """S25: what is to be reached, and by when."""
         self._must_be(PlanState.PLANNING, PlanState.ACTIVE, to="set a goal")
@@ -110,7 +148,10 @@ class Plan:
             service_type=step.service_type,
             due_on=step.due_on,
         )
-        return self._next(steps=(*self.steps, step))._asking_referral(event)
+        if step.need_id is None:
+            return self._next(steps=(*self.steps, step))._asking_referral(event)
+        need, addressed = self.need(step.need_id).address(self.id, step.id)
+        return self._next(steps=(*self.steps, step), needs=replaced(self.needs, need))._asking_referral(event, addressed)
 
     def agree(self) -> "tuple[Plan, *tuple[Event, ...]]":
         """S37: client and worker agree. From here on each REFERRAL step asks referral."""
@@ -143,11 +184,11 @@ class Plan:
         event = said.StepResumed(case_id=self.id, step_id=step.id)
         return self._with(step, state=step.after_block, blocked_by=None)._asking_referral(event)
 
-    def skip_step(self, step_id: UUID, reason: SkipReason) -> tuple["Plan", said.StepSkipped]:
+    def skip_step(self, step_id: UUID, reason: SkipReason) -> "tuple[Plan, *tuple[Event, ...]]":
         """It is left out, with the reason."""
         step = self._open_step(step_id, to="skip it")
         event = said.StepSkipped(case_id=self.id, step_id=step.id, reason=reason)
-        return self._with(step, state=StepState.SKIPPED, blocked_by=None), event
+        return self._with(step, state=StepState.SKIPPED, blocked_by=None)._leaving_needs(event)
 
     def take_on(self, step: Step) -> "tuple[Plan, *tuple[Event, ...]]":
         """An agency accepted the step's referral. What only the want of one had blocked goes on; what a person blocked stays so."""
@@ -214,7 +255,11 @@ class Plan:
     @property
     def blockers(self) -> tuple[ClosureBlocker, ...]:
         """What of the checklist stands against closing it (domain.md, Closure), whatever the day."""
-        return (ClosureBlocker.OPEN_STEP,) if any(step.is_open for step in self.steps) else ()
+        found = {
+            ClosureBlocker.OPEN_STEP: any(step.is_open for step in self.steps),
+            ClosureBlocker.UNMET_NEED: not all(need.is_settled for need in self.needs),
+        }
+        return tuple(each for each, stands in found.items() if stands)
 
     def propose_closing(self, closing: Closing, today: date) -> tuple["Plan", said.ClosureProposed]:
         """S60: it is to be closed, and the client was told. The work goes on until nothing stands against it and somebody approves."""
@@ -232,6 +277,11 @@ class Plan:
             raise Conflict("Nobody has proposed to close the case.")
         return self._next(closing=None), said.ClosureWithdrawn(case_id=self.id)
 
+    def must_leave_no_need(self) -> None:
+        """S62: raises Conflict where a need is neither met nor referred."""
+        if ClosureBlocker.UNMET_NEED in self.blockers:
+            raise Conflict("A need is neither met nor referred.", BLOCKS[ClosureBlocker.UNMET_NEED])
+
     def must_be_closable(self, outcome: CaseOutcome, by: str, today: date) -> None:
         """Raises Conflict with everything that stands against it: not proposed, not by another person, not told in time, not done."""
         if self.closing is None:
@@ -247,23 +297,25 @@ class Plan:
         event = said.CaseClosed(case_id=self.id, outcome=outcome)
         return self._next(state=PlanState.CLOSED, steps=steps, closing=None, outcome=outcome), event
 
-    def reopen(self, reason: ReopenReason, *, under_way: bool) -> tuple["Plan", said.CaseReopened, said.PlanDrafted]:
-        """The case is taken up again with a new draft of its plan, which begins with the goals and results of the one before."""
+    def reopen(self, reason: ReopenReason, *, under_way: bool) -> "tuple[Plan, *tuple[Event, ...]]":
+        """The case is taken up again with a new draft of its plan, which begins with the needs, goals and results of the one before."""
         self._must_be(PlanState.CLOSED, to="reopen it")
         reopened = said.CaseReopened(case_id=self.id, reason=reason, under_way=under_way)
         drafted = said.PlanDrafted(case_id=self.id, plan_version=self.plan_version + 1)
-        return self._next(state=PlanState.PLANNING, plan_version=drafted.plan_version, outcome=None), reopened, drafted
+        return self._next(state=PlanState.PLANNING, plan_version=drafted.plan_version, outcome=None)._leaving_needs(
+            reopened, drafted, anew=True
+        )
 
     def complete_import(self, import_id: UUID) -> tuple["Plan", said.CaseImported]:
         """Monitoring knows which import is open; one that isn't completes nothing there."""
         return self._next(), said.CaseImported(case_id=self.id, import_id=import_id)
 
-    def _asking_referral(self, event: Event) -> "tuple[Plan, *tuple[Event, ...]]":
-        """After the event, in an agreed plan, each REFERRAL step that waits for nothing else asks referral (domain.md, Plan step)."""
+    def _asking_referral(self, *before: Event) -> "tuple[Plan, *tuple[Event, ...]]":
+        """After the events, in an agreed plan, each REFERRAL step that waits for nothing else asks referral (domain.md, Plan step)."""
         agreed = self.state is PlanState.ACTIVE
         ready = [step for step in self.steps if agreed and step.kind is StepKind.REFERRAL and step.state is StepState.PLANNED]
         steps = tuple(replace(step, state=StepState.REQUESTED) if step in ready else step for step in self.steps)
-        events: tuple[Event, ...] = (event, *(self._request(step) for step in ready))
+        events: tuple[Event, ...] = (*before, *(self._request(step) for step in ready))
         return replace(self, steps=steps), *events
 
     def _request(self, step: Step) -> said.ReferralRequested:

@@ -35,6 +35,7 @@ class Step:
     kind: StepKind
     agency: str
     goal_id: UUID | None = None
+    need_id: UUID | None = None
     service_type: str | None = None
     candidates: tuple[UUID, ...] = ()
     due_on: date | None = None

@@ -49,6 +49,7 @@ DUTIES = {
     "REASSESSMENT_DUE": {"within": "60d", "grace": "0h"},
     "REFERRAL_NO_FIRST_CONTACT": {"within": "5d", "grace": "0h"},
     "HANDOVER_PENDING": {"within": "3d", "grace": "1d"},
+    "UNOWNED_NEED": {"within": "14d", "grace": "0h"},
     "CLOSURE_BLOCKED": {"within": "7d", "grace": "0h"},
 }
 """The times of the rules that `POLICY` doesn't watch."""

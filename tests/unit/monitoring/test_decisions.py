@@ -31,6 +31,13 @@ from casebus.contracts.planning import (
     CaseSuspended,
     ClosureProposed,
     ClosureWithdrawn,
+    Domain,
+    NeedAddressed,
+    NeedClass,
+    NeedIdentified,
+    NeedJudged,
+    NeedResult,
+    NeedUnaddressed,
     PlanAgreed,
     StepDone,
     StepKind,
@@ -197,6 +204,22 @@ class Life:
     def keep_open(self) -> None:
         self.story.tell(ClosureWithdrawn(case_id=CASE), self.at)
 
+    def need(self) -> None:
+        agency = self.draw(st.sampled_from([None, PARTNER]))
+        need = self.draw(st.sampled_from(["need", "other need"]))
+        event = NeedIdentified(case_id=CASE, need_id=some(need), domain=Domain.HOUSING, need_class=NeedClass.SURVIVAL, agency=agency)
+        self.story.tell(event, self.at, occurred=self.earlier())
+
+    def address(self) -> None:
+        self.story.tell(NeedAddressed(case_id=CASE, need_id=some("need"), step_id=some("step")), self.at, occurred=self.earlier())
+
+    def leave_need(self) -> None:
+        self.story.tell(NeedUnaddressed(case_id=CASE, need_id=some("need"), agency=None), self.at)
+
+    def judge_need(self) -> None:
+        event = NeedJudged(case_id=CASE, need_id=some("need"), result=self.draw(st.sampled_from(NeedResult)), referred_to=None)
+        self.story.tell(event, self.at)
+
     def turn(self) -> None:
         if self.closed:
             self.story.reopen(self.at)
@@ -233,6 +256,10 @@ ACTS = (
     Life.change,
     Life.propose_closing,
     Life.keep_open,
+    Life.need,
+    Life.address,
+    Life.leave_need,
+    Life.judge_need,
     Life.turn,
     Life.hand_over,
     Life.state,
