@@ -4,13 +4,13 @@
 """
 
 import sys
-from pathlib import Path
 
 from casebus import metrics
 from casebus.metrics import DECLARED, Described
 from services.monitoring import metrics as of_monitoring
+from tools.generated import ROOT, settle
 
-PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
+PAGE = ROOT / "docs" / "metrics.md"
 MODULES = (metrics, of_monitoring)
 """Importing them declares what they have."""
 INTRODUCTION = """\
@@ -48,16 +48,8 @@ def _chapter(one: Described) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """0 when it is written or up to date, 1 when `--check` finds it stale."""
-    text = page()
-    if PAGE.exists() and PAGE.read_text() == text:
-        return 0
-    if "--check" in arguments:
-        print("docs/metrics.md is stale: run `make metrics`", file=sys.stderr)
-        return 1
-    PAGE.write_text(text)
-    print("wrote docs/metrics.md")
-    return 0
+    """As `settle` says."""
+    return settle(PAGE, page(), "metrics", arguments)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from services.monitoring.domain.regime import FORM, OWN
+from tools.generated import ROOT, settle
 
-SCHEMA = Path(__file__).parents[1] / "deploy" / "policies" / "schema.json"
+SCHEMA = ROOT / "deploy" / "policies" / "schema.json"
 NAMED = ["policy", "version", "region"]
 
 
@@ -33,16 +33,8 @@ def schema() -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """0 when it is written or up to date, 1 when `--check` finds it stale."""
-    text = json.dumps(schema(), indent=2) + "\n"
-    if SCHEMA.exists() and SCHEMA.read_text() == text:
-        return 0
-    if "--check" in arguments:
-        print("deploy/policies/schema.json is stale: run `make policies`", file=sys.stderr)
-        return 1
-    SCHEMA.write_text(text)
-    print("wrote deploy/policies/schema.json")
-    return 0
+    """As `settle` says."""
+    return settle(SCHEMA, json.dumps(schema(), indent=2) + "\n", "policies", arguments)
 
 
 if __name__ == "__main__":
