@@ -7,7 +7,7 @@ LOCKS := requirements.lock requirements-sample.lock requirements-setup.lock
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check lint types contracts test strikes format events metrics policies kafka screenshot faults locks image charts test-containers
+.PHONY: help setup demo check lint types contracts test strikes format events metrics policies mappings kafka screenshot faults locks image charts test-containers
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ metrics: $(SETUP) ## Write docs/metrics.md from the metrics that the code declar
 
 policies: $(SETUP) ## Write deploy/policies/schema.json, by which editors complete a policy
 	$(BIN)/python -m tools.policy_schema
+
+mappings: $(SETUP) ## Write docs/import/mapping.schema.json, by which editors complete a mapping of an event log
+	$(BIN)/python -m tools.mapping_schema
 
 kafka: $(SETUP) ## Run a Kafka broker in the foreground
 	@$(BIN)/python -m continuum.local

@@ -114,6 +114,24 @@ def ssda903(
             raise typer.Exit(1)
 
 
+@imports.command("csv")
+def import_csv(
+    path: Annotated[Path, typer.Argument(help="The event log.", metavar="FILE", exists=True, dir_okay=False)],
+    mapping: Annotated[Path, typer.Option(help="What its columns and activities are (docs/import.md).", exists=True, dir_okay=False)],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is wrong and what would be sent, and send nothing.")] = False,
+) -> None:
+    """Import an agency's history from an event log: case, activity, time, agency. The same file again adds nothing.
+
+    Example: `continuum import csv --mapping map.yaml --dry-run log.csv`
+    """
+    from continuum.importing import import_log
+
+    with clear_failures():
+        if import_log(path, mapping, dry_run=dry_run, console=Console(stderr=True), say=typer.echo):
+            raise typer.Exit(1)
+
+
 @imports.command("people")
 def import_people(path: Annotated[Path, typer.Argument(help="The CSV file.", exists=True, dir_okay=False)]) -> None:
     """List who can be told of alerts, from a CSV file: person, agency, region, functions, and team, deputy, absent_from, absent_until.

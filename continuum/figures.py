@@ -81,14 +81,14 @@ def settled_board(monitoring: httpx.Client, *, patience: int = 240, wait: Callab
     raise NotSettled("Monitoring has not yet read all that was imported; its board will show it when it has.")
 
 
-def figures(board: Board, *, cases: int, periods: int) -> str:
+def figures(board: Board, *, cases: int, periods: int | None = None) -> str:
     """The figures as lines of text: cases and periods as read, the rest as monitoring has it."""
     return "\n".join(_lines(board, cases, periods))
 
 
-def _lines(board: Board, cases: int, periods: int) -> Iterator[str]:
+def _lines(board: Board, cases: int, periods: int | None) -> Iterator[str]:
     done = board.follow_ups
-    yield f"cases        {cases} ({board.cases.total} open), {periods} periods"
+    yield f"cases        {cases} ({board.cases.total} open)" + (f", {periods} periods" if periods is not None else "")
     yield f"follow-ups   {done.done} done, {done.missed} missed, {done.made_up} made up"
     yield f"hand-offs    {board.flow.total}"
     for pair in sorted(board.flow.cells, key=lambda pair: (-pair.count, pair.giver, pair.taker)):

@@ -54,9 +54,11 @@ def installed_sample() -> Sample:
 
 
 @contextmanager
-def sending(home: Path, urls: Mapping[str, str]) -> Iterator[batches.Batches]:
+def sending(
+    home: Path, urls: Mapping[str, str], *, actor: str = "sample-importer", agency: str = plan.LEAD, region: str = REGION
+) -> Iterator[batches.Batches]:
     """A sender of batches with an integrator's token; its `sub` is always the same, since idempotency keys are its own."""
-    token = issuer(home).token(actor="sample-importer", role=Role.INTEGRATOR, agency=plan.LEAD, region=REGION, hours=24 * 30)
+    token = issuer(home).token(actor=actor, role=Role.INTEGRATOR, agency=agency, region=region, hours=24 * 30)
     doors = batches.open_doors({name: urls[name] for name in SERVICES}, token)
     try:
         with batches.Batches(doors, parallel=4, patience=60) as sender:

@@ -121,7 +121,7 @@ class Manner:
     """How a run goes. `region`: whose board the console shows. `page` False: the console and the trend come later, by `open_page`.
 
     `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
-    `step` hears what is done.
+    `step` hears what is done. `policies`: the folder of the policy files.
     """
 
     region: str = "north"  # the personas'
@@ -129,6 +129,7 @@ class Manner:
     begin: datetime | None = None
     watermark_seconds: float = 0.1
     step: Step = lambda _: None
+    policies: Path = CLONE / "deploy" / "policies"
 
 
 PLAIN = Manner()
@@ -215,7 +216,7 @@ def _environments(
         "KAFKA_SECURITY_PROTOCOL": Protocol.PLAINTEXT,
         "CONTINUUM_HOST": LOOPBACK,
         "CONTINUUM_JWT_PUBLIC_KEY": str(home / "dev-issuer.pub"),
-        "CONTINUUM_POLICIES": str(CLONE / "deploy" / "policies"),
+        "CONTINUUM_POLICIES": str(manner.policies),
         "CONTINUUM_WATERMARK_SECONDS": str(manner.watermark_seconds),
         "CONTINUUM_TICK_SECONDS": str(min(0.1, manner.watermark_seconds / 2)),
         "CONTINUUM_HOME": str(home),

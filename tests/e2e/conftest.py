@@ -1,5 +1,6 @@
 """The whole platform as processes, on the run's broker and database server, with a system time that tests step."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +16,14 @@ from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import ports, postgres
 from continuum.replay import SystemClock
-from continuum.stack import PORTS, SERVICES, Manner, Running, issuer, prepared_databases, services_on
+from continuum.stack import PLAIN, PORTS, SERVICES, Manner, Running, issuer, prepared_databases, services_on
 from tests.otlp import Collector, collecting
 from tests.waiting import until
 
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
 REGION = "north"
+ELSEWHERE = Path(__file__).parent / "chiang-mai.yaml"
+"""The policy of a region in another zone and calendar, beside ours."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,12 @@ def platform(empty_broker: str, database_server: str, collector: Collector, tmp_
     databases = prepared_databases(database_server)
     apply(Cluster(empty_broker), read_topics())
     home: Path = tmp_path_factory.mktemp("platform")
+    policies = home / "policies"
+    shutil.copytree(PLAIN.policies, policies)
+    shutil.copy(ELSEWHERE, policies)
     chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
     with (
-        services_on(home, empty_broker, databases, chosen, Manner(begin=BEGIN, watermark_seconds=0.25)) as run,
+        services_on(home, empty_broker, databases, chosen, Manner(begin=BEGIN, watermark_seconds=0.25, policies=policies)) as run,
         SystemClock(run.databases.values()) as clock,
     ):
         until(lambda: httpx.get(run.urls["monitoring"] + "/readyz", trust_env=False).status_code == 200)

@@ -1,0 +1,154 @@
+"""An agency's own history comes in by a CSV file and a mapping, and raises the alerts that its rows owe in its own zone and calendar."""
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from rich.console import Console
+from sqlalchemy import NullPool, create_engine, text
+
+from casebus.envelope import Role
+from continuum.importing import import_log
+from tests.e2e.conftest import Platform
+from tests.oracle.eventlog import RULES, WRITTEN, ZONE, Owed, owed
+
+SEED = 20260302
+CASES = 60
+END = datetime(2026, 2, 20, 18, tzinfo=ZONE)
+NAMES = {"H1": "hill-hospital", "H2": "river-hospital", "S1": "valley-shelter", "S2": "temple-shelter"}
+MAP = """\
+region: chiang-mai
+zone: Asia/Bangkok
+time: "%Y-%m-%d %H:%M"
+columns: {case: number, activity: what, time: when, agency: office, actor: code}
+agencies: {H1: hill-hospital, H2: river-hospital, S1: valley-shelter, S2: temple-shelter}
+activities:
+  came:
+    - {do: receive-case, with: {source: AGENCY, agency_kind: HOSPITAL}}
+    - {do: triage-case, with: {priority: MEDIUM, nature: HOUSING}}
+    - open-case
+  staffed: assign-worker
+  visit: {do: record-contact, with: {result: REACHED, channel: VISIT}}
+  call: {do: record-contact, with: {result: REFUSED, channel: PHONE}}
+  no answer: {do: record-contact, with: {result: NOT_REACHED, channel: PHONE}}
+  asked: {do: offer-referral, with: {service_type: shelter}}
+  moved in: accept-referral
+  full: {do: decline-referral, with: {reason: NO_CAPACITY}}
+  moved out: {do: complete-referral, with: {outcome: SERVICES_RECEIVED}}
+  closed: {do: close-case, with: {outcome: GOALS_REACHED}}
+ignore: [note]
+"""
+Row = tuple[str, str, datetime, str, str]
+
+
+def rows_of(number: int, dice: Random) -> Iterator[Row]:
+    """One case's life: each row some hours or days after the one before, until the log ends."""
+    case, lead = f"CM-{number:04}", dice.choice(["H1", "H2"])
+    moment = END - timedelta(minutes=dice.randint(600, 110 * 24 * 60))
+    place = ""
+    yield case, "came", moment, lead, ""
+    while (moment := moment + timedelta(minutes=dice.randint(30, 12 * 24 * 60))) < END:
+        if place.startswith("in "):
+            what = dice.choice(["visit", "call", "moved out", "note"])
+        elif place:
+            what = dice.choice(["moved in", "full", "visit", "no answer"])
+        else:
+            what = dice.choices(["staffed", "visit", "call", "no answer", "asked", "note", "closed"], [3, 4, 2, 3, 4, 1, 1])[0]
+        shelter = place.removeprefix("in ") or dice.choice(["S1", "S2"])
+        by_shelter = what in {"asked", "moved in", "full", "moved out"} or (place.startswith("in ") and dice.random() < 0.5)
+        yield case, what, moment, shelter if by_shelter else lead, f"w{number % 7}" if what == "staffed" else ""
+        place = {"asked": shelter, "moved in": f"in {shelter}", "full": "", "moved out": ""}.get(what, place)
+        if what == "closed":
+            return
+
+
+def written(path: Path) -> Path:
+    """Sorted by time, as such logs are; on the wall of Bangkok."""
+    dice = Random(SEED)
+    rows = sorted((row for number in range(CASES) for row in rows_of(number, dice)), key=lambda row: row[2])
+    with path.open("w", newline="") as file:
+        log = csv.writer(file)
+        log.writerow(["number", "patient", "what", "when", "office", "code"])
+        for case, what, moment, office, code in rows:
+            log.writerow([case, "somebody", what, moment.strftime(WRITTEN), office, code])
+    return path
+
+
+def numbers(platform: Platform, path: Path) -> dict[str, str]:
+    """The file's number of each case, by our id."""
+    with path.open(newline="") as file:
+        leads = {row["number"]: NAMES[row["office"]] for row in csv.DictReader(file) if row["what"] == "came"}
+    people = {lead: platform.person(lead, region="chiang-mai") for lead in set(leads.values())}
+    return {people[lead].ask("intake", f"/cases?reference={case}").json()["case_id"]: case for case, lead in leads.items()}
+
+
+def raised(platform: Platform, cases: dict[str, str]) -> list[Owed]:
+    """Every alert of the region by the rules that are counted, as it was raised."""
+    coordinator = platform.person("regional-office", Role.COORDINATOR, region="chiang-mai")
+    found: list[Owed] = []
+    after = ""
+    while True:
+        page = coordinator.ask("monitoring", f"/alerts?state=any&limit=500&after={after}").json()
+        found.extend(
+            Owed(cases[one["case_id"]], one["rule"], one["agency"], datetime.fromisoformat(one["due_at"]).astimezone(UTC))
+            for one in page["items"]
+            if one["rule"] in RULES and one["case_id"] in cases
+        )
+        if page["next"] is None:
+            return found
+        after = page["next"]
+
+
+def stated(platform: Platform) -> list[int]:
+    """How many events of imports each service has stated."""
+    found = []
+    for url in platform.run.databases.values():
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.connect() as connection:
+            found.append(connection.execute(text("SELECT count(*) FROM own.outbox WHERE attributes ->> 'origin' = 'IMPORT'")).scalar_one())
+    return found
+
+
+def bring_in(log: Path, mapping: Path) -> int:
+    return import_log(log, mapping, dry_run=False, console=Console(quiet=True), say=print)
+
+
+@pytest.fixture
+def home(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CONTINUUM_HOME", str(platform.run.home))
+    return platform.run.home
+
+
+def test_an_imported_log_raises_the_alerts_that_its_rows_owe(platform: Platform, home: Path, tmp_path: Path) -> None:
+    log, mapping = written(tmp_path / "log.csv"), tmp_path / "map.yaml"
+    mapping.write_text(MAP)
+    before = platform.clock.now()
+    assert bring_in(log, mapping) == 0
+    cases = numbers(platform, log)
+    found = raised(platform, cases)
+    assert len(cases) == CASES
+    assert len(found) == len(set(found)), "an alert was raised twice"
+    assert owed(log, NAMES, before) <= set(found) <= owed(log, NAMES, platform.clock.now())
+    assert {one.rule for one in found} == RULES, "the history says nothing of some rule: choose another seed"
+    counts = stated(platform)
+    assert bring_in(log, mapping) == 0
+    assert stated(platform) == counts, "sent twice, it changes nothing"
+
+
+def test_the_worked_example_comes_in_and_leaves_the_one_that_was_forgotten(platform: Platform, home: Path) -> None:
+    folder = Path(__file__).parents[2] / "docs" / "import"
+    assert bring_in(folder / "shelter-log.csv", folder / "shelter-map.yaml") == 0
+    nurse = platform.person("nakornping-hospital", region="chiang-mai")
+    closed, forgotten = (nurse.ask("intake", f"/cases?reference=HN-{number}").json()["case_id"] for number in (4401, 4402))
+    assert nurse.ask("monitoring", f"/alerts?case_id={closed}&state=any").json()["items"] == []
+    alerts = nurse.ask("monitoring", f"/alerts?case_id={forgotten}&state=any").json()["items"]
+    told = sorted((one["rule"], one["agency"]) for one in alerts if one["rule"] in RULES)
+    assert told == [
+        ("FIRST_CONTACT_OVERDUE", "nakornping-hospital"),
+        ("MISSED_FOLLOW_UP", "nakornping-hospital"),
+        ("REFERRAL_UNANSWERED", "family-shelter"),
+        ("STALLED_CASE", "nakornping-hospital"),
+    ]
