@@ -2,6 +2,7 @@
 
 from services.monitoring.rules.assessments import ASSESSMENT_OVERDUE, REASSESSMENT_DUE
 from services.monitoring.rules.closure_blocked import CLOSURE_BLOCKED
+from services.monitoring.rules.duplicate_service import DUPLICATE_SERVICE
 from services.monitoring.rules.first_contact_overdue import FIRST_CONTACT_OVERDUE
 from services.monitoring.rules.handover_pending import HANDOVER_PENDING
 from services.monitoring.rules.intake_overdue import INTAKE_OVERDUE
@@ -32,6 +33,7 @@ RULES = (
     REASSESSMENT_DUE,
     PLAN_OVERDUE,
     HANDOVER_PENDING,
+    DUPLICATE_SERVICE,
     UNOWNED_NEED,
     LOST_CONTACT,
     CLOSURE_BLOCKED,

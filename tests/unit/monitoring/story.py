@@ -50,6 +50,7 @@ DUTIES = {
     "REFERRAL_NO_FIRST_CONTACT": {"within": "5d", "grace": "0h"},
     "HANDOVER_PENDING": {"within": "3d", "grace": "1d"},
     "UNOWNED_NEED": {"within": "14d", "grace": "0h"},
+    "DUPLICATE_SERVICE": {"within": "2d", "grace": "0h"},
     "CLOSURE_BLOCKED": {"within": "7d", "grace": "0h"},
 }
 """The times of the rules that `POLICY` doesn't watch."""
@@ -154,9 +155,9 @@ class Story:
         )
         return self.tell(event, at, occurred=occurred, import_id=import_id)
 
-    def offer(self, name: str, at: datetime, *, to: str = PARTNER) -> Fact:
+    def offer(self, name: str, at: datetime, *, to: str = PARTNER, step: UUID | None = None, service: str = "shelter") -> Fact:
         event = ReferralOffered(
-            case_id=CASE, referral_id=some(name), step_id=None, service_id=None, service_type="shelter", agency=to, attempt=1
+            case_id=CASE, referral_id=some(name), step_id=step, service_id=None, service_type=service, agency=to, attempt=1
         )
         return self.tell(event, at)
 

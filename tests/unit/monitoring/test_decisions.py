@@ -45,7 +45,16 @@ from casebus.contracts.planning import (
     StepResult,
     SuspendReason,
 )
-from casebus.contracts.referral import DeclineReason, NoProviderLeft, ReferralDeclined, ReferralWithdrawn, ServiceBegun, WithdrawReason
+from casebus.contracts.referral import (
+    DeclineReason,
+    NoProviderLeft,
+    ReferralCompleted,
+    ReferralDeclined,
+    ReferralOutcome,
+    ReferralWithdrawn,
+    ServiceBegun,
+    WithdrawReason,
+)
 from casebus.event import Event
 from services.monitoring.domain.decision import Decision
 from services.monitoring.domain.policy import RUNGS
@@ -109,10 +118,17 @@ class Life:
 
     def offer(self) -> None:
         self.offers += 1
-        self.story.offer(f"offer {self.offers}", self.at)
+        step = some("step") if self.draw(st.booleans()) else None
+        self.story.offer(f"offer {self.offers}", self.at, step=step)
 
     def accept(self) -> None:
         self.story.accept(self.offered(), self.at)
+
+    def complete(self) -> None:
+        event = ReferralCompleted(
+            case_id=CASE, referral_id=some(self.offered()), agency=PARTNER, step_id=None, outcome=ReferralOutcome.OTHER
+        )
+        self.story.tell(event, self.at, occurred=self.earlier())
 
     def withdraw(self) -> None:
         event = ReferralWithdrawn(case_id=CASE, referral_id=some(self.offered()), agency=PARTNER, reason=WithdrawReason.OTHER)
@@ -238,6 +254,7 @@ ACTS = (
     Life.cancel,
     Life.offer,
     Life.accept,
+    Life.complete,
     Life.withdraw,
     Life.agree,
     Life.plan,
