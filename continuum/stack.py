@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from sqlalchemy import make_url
@@ -223,19 +224,24 @@ def _environments(
         "PYTHONPATH": str(CLONE),
         "PYTHONDONTWRITEBYTECODE": "",  # compiled once: a second start takes half the time
     }
-    token = home / "console.token"
-    token.touch(mode=0o600)
-    token.write_text(
-        tokens.token(
-            actor="console", role=Role.COORDINATOR, agency="regional-office", region=manner.region, reads_only=True, hours=24 * 365
-        )
-    )
+    who: dict[str, Any] = {
+        "actor": "console",
+        "role": Role.COORDINATOR,
+        "agency": "regional-office",
+        "region": manner.region,
+        "hours": 24 * 365,
+    }
+    token, acting = home / "console.token", home / "console-acting.token"
+    for file, reads_only in ((token, True), (acting, False)):
+        file.touch(mode=0o600)
+        file.write_text(tokens.token(**who, reads_only=reads_only))
     found = {name: shared | {"DATABASE_URL": roles[name]} for name in SERVICES}
     found["stream"] = dict(shared)
     found["console"] = shared | {
         "CONTINUUM_MONITORING_URL": urls["monitoring"],
         "CONTINUUM_STREAM_URL": urls["stream"],
         "CONTINUUM_TOKEN_FILE": str(token),
+        "CONTINUUM_ACTING_TOKEN_FILE": str(acting),
     }
     return found
 

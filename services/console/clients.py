@@ -1,6 +1,7 @@
-"""Monitoring's reading API and the stream's trend, as typed answers or one of three errors."""
+"""Monitoring's API and the stream's trend, as typed answers or one of four errors."""
 
 from collections.abc import Generator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -31,6 +32,14 @@ class NoAnswer(Exception):
 
 class NotThere(Exception):
     """Monitoring has no such case or list, or this token may not see it."""
+
+
+class Refused(Exception):
+    """Monitoring did not do what was asked; `detail` and the fixes are its words, which name fields and never repeat a value."""
+
+    def __init__(self, status: int, detail: str, fixes: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.fixes = status, detail, fixes
 
 
 class Wire(BaseModel):
@@ -73,12 +82,25 @@ class FlowCount(Wire):
     cells: tuple[FlowCell, ...]
 
 
+class FirstAlert(Wire):
+    """One of those that have waited longest; `told_at` is since when it is the turn of its rung."""
+
+    alert_id: UUID
+    case_id: UUID
+    rule: str
+    state: str
+    rung: str
+    target_agency: str
+    told_at: AwareDatetime
+
+
 class AlertCount(Wire):
     total: int
     raised: int
     escalated: int
     cells: tuple[AlertCell, ...]
     by_rule: tuple[RuleCount, ...]
+    first: tuple[FirstAlert, ...] = ()
 
 
 class FollowUps(Wire):
@@ -123,15 +145,40 @@ class HandOffItem(Wire):
     at: AwareDatetime
 
 
-class AlertItem(Wire):
-    alert_id: UUID
-    case_id: UUID
-    rule: str
-    state: str
-    rung: str
-    target_agency: str
+class AlertItem(FirstAlert):
+    """`targets` and `worker` are opaque ids: the directory holds no names."""
+
+    also_agency: str | None = None
+    agency: str
+    targets: tuple[str, ...] = ()
     due_at: AwareDatetime
     raised_at: AwareDatetime
+    worker: str | None = None
+    until: AwareDatetime | None = None
+    version: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in ("RESOLVED", "AUTO_CLEARED")
+
+
+class Place(Wire):
+    """An event on the case's timeline, and from when it counts."""
+
+    type: str
+    effective_at: AwareDatetime
+
+
+class Failed(Place):
+    why: str
+
+
+class Why(Wire):
+    """GET /api/alerts/{id}/why; without a start, the facts that are known now no longer give it."""
+
+    started_by: Place | None
+    deadline: AwareDatetime | None = None
+    failed: tuple[Failed, ...] = ()
 
 
 class Entry(Wire):
@@ -205,6 +252,10 @@ class Monitoring:
         self._last = (etag, board) if etag else None
         return board
 
+    def now(self) -> datetime:
+        """The system time."""
+        return _read(Board, _get(self._http, "/api/board")).at
+
     def cases(self, filters: Mapping[str, str]) -> Listing[CaseItem]:
         """Open cases by `holder` and `stage`."""
         return _read(Listing[CaseItem], _get(self._http, "/api/cases", params=filters))
@@ -217,9 +268,54 @@ class Monitoring:
         """Open alerts by `rung`, `age` and `rule`."""
         return _read(Listing[AlertItem], _get(self._http, "/api/alerts", params=filters))
 
+    def alert(self, alert_id: UUID) -> AlertItem:
+        """One alert, whatever its state."""
+        return _read(AlertItem, _get(self._http, f"/api/alerts/{alert_id}"))
+
+    def why(self, alert_id: UUID) -> Why:
+        """Why there is this alert."""
+        return _read(Why, _get(self._http, f"/api/alerts/{alert_id}/why"))
+
     def timeline(self, case_id: UUID) -> Timeline:
         """What happened to a case, from all owners."""
         return _read(Timeline, _get(self._http, f"/api/cases/{case_id}/timeline"))
+
+
+class Fix(Wire):
+    field: str
+    fix: str
+
+
+class Problem(Wire):
+    """Why something was refused (RFC 9457)."""
+
+    detail: str
+    errors: tuple[Fix, ...] = ()
+
+
+class Desk:
+    """Monitoring's commands about alerts, as who holds the acting token."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def act(self, alert_id: UUID, act: str, *, version: int, key: str, said: Mapping[str, str]) -> None:
+        """Do it, in the version that was seen; the same key again does it once. Raises NoAnswer, NotThere and Refused."""
+        headers = {"If-Match": f'"{version}"', "Idempotency-Key": key}
+        try:
+            response = self._http.post(f"/api/alerts/{alert_id}/{act}", json=dict(said), headers=headers)
+        except httpx.TransportError:
+            raise NoAnswer(Trouble.UNREACHABLE) from None
+        if response.is_success:
+            return
+        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise NoAnswer(Trouble.TOKEN)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise NotThere
+        if response.is_server_error:
+            raise NoAnswer(Trouble.UNREACHABLE)
+        problem = _read(Problem, response)
+        raise Refused(response.status_code, problem.detail, tuple(f"{one.field}: {one.fix}" for one in problem.errors))
 
 
 class Stream:

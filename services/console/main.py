@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console.clients import FileToken, Monitoring, Stream
+from services.console.clients import Desk, FileToken, Monitoring, Stream
 from services.console.pages.feed import Feed, Poller
 from services.console.pages.routes import Pages, mount
 from services.console.pages.templating import board_parts, templates
@@ -64,7 +64,9 @@ def build(settings: Settings) -> tuple[FastAPI, Feed]:
     app = FastAPI(title="continuum console", openapi_url=None, docs_url=None, redoc_url=None, lifespan=polling)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"], www_redirect=False)
-    mount(app, Pages(feed=feed, monitoring=monitoring, templates=environment))
+    acting = settings.acting_token_file
+    desk = Desk(_client(settings.monitoring_url, 5.0, auth=FileToken(acting))) if acting else None
+    mount(app, Pages(feed=feed, monitoring=monitoring, templates=environment, desk=desk))
     return app, feed
 
 

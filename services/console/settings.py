@@ -12,11 +12,13 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Where monitoring and the stream answer, which token to show them, where to listen, and how often to ask (seconds)."""
+    """Where monitoring and the stream answer, which token to show them (to read, and, if there is one, to act), where to listen, and how
+    often to ask (seconds)."""
 
     monitoring_url: str
     stream_url: str | None
     token_file: Path
+    acting_token_file: Path | None
     host: str
     port: int
     poll_seconds: float
@@ -29,6 +31,7 @@ class Settings:
             monitoring_url=_required(environment, "CONTINUUM_MONITORING_URL", "monitoring's address, like http://127.0.0.1:8404"),
             stream_url=environment.get("CONTINUUM_STREAM_URL") or None,
             token_file=Path(_required(environment, "CONTINUUM_TOKEN_FILE", "a file that holds a coordinator's read-only token")),
+            acting_token_file=Path(acting) if (acting := environment.get("CONTINUUM_ACTING_TOKEN_FILE")) else None,
             host=environment.get("CONTINUUM_HOST") or "127.0.0.1",
             port=int(_number(environment, "CONTINUUM_PORT", "8400")),
             poll_seconds=_number(environment, "CONTINUUM_BOARD_POLL_SECONDS", "0.5"),

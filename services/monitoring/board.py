@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
+from casebus.contracts.monitoring import Rung
 from casebus.envelope import Role
 from casebus.identity import Principal
 from casebus.timebase import note, system_time
@@ -34,6 +35,11 @@ ALERT = """
       (body ->> 'raised_at')::timestamptz AS raised_at, (coalesce(body ->> 'told_at', body ->> 'raised_at'))::timestamptz AS told_at,
       body ->> 'worker' AS worker, (body ->> 'until')::timestamptz AS until, body ->> 'policy_version' AS policy_version,
       (body ->> 'subject_id')::uuid AS subject_id FROM own.alert"""
+FIRST = 5
+_OLDEST = f"""
+    (SELECT {{height}} AS height, body ->> 'raised_at' AS since, id AS alert_id, case_id, agency, rule, rung, body ->> 'state' AS state,
+      body ->> 'target_agency' AS target_agency, (coalesce(body ->> 'told_at', body ->> 'raised_at'))::timestamptz AS told_at
+    FROM own.alert WHERE is_open AND region = :region AND rung = '{{rung}}' ORDER BY body ->> 'raised_at', id LIMIT {FIRST})"""
 CASE = """
     SELECT v.id, v.region, v.holder, v.stage, v.body ->> 'lead' AS lead, v.body ->> 'priority' AS priority,
       (v.body ->> 'since')::timestamptz AS since,
@@ -105,7 +111,7 @@ def board(connection: Connection, who: Principal) -> dict[str, Any]:
         "watermark": known.least,
         "cases": {"total": sum(cell["count"] for cell in stock), "cells": stock},
         "flow": {"total": sum(cell["count"] for cell in flow), "cells": flow},
-        "alerts": _alerts(connection, whose, now),
+        "alerts": _alerts(connection, whose, now) | {"first": _first(connection, who)},
         "follow_ups": _follow_ups(connection, whose),
         "blind": _all(connection, "SELECT owner, since FROM own.blindness ORDER BY owner"),
         "held": _one(connection, "SELECT count(DISTINCT case_id) FROM own.held_case"),
@@ -141,6 +147,15 @@ def _alerts(connection: Connection, whose: Cells, now: datetime) -> dict[str, An
         "cells": _all(connection, cells, {**whose.values, "now": now}),
         "by_rule": rules,
     }
+
+
+def _first(connection: Connection, who: Principal) -> list[dict[str, Any]]:
+    """Of the region's open alerts those that have waited longest, of the highest rung that has any: its coordinator's to look at first."""
+    if who.role is not Role.COORDINATOR:
+        return []
+    of_rung = " UNION ALL ".join(_OLDEST.format(rung=rung.value, height=height) for height, rung in enumerate(Rung))
+    rows = _all(connection, f"{of_rung} ORDER BY height DESC, since, alert_id LIMIT {FIRST}", {"region": who.region})
+    return [{name: value for name, value in row.items() if name not in ("height", "since")} for row in rows]
 
 
 def _follow_ups(connection: Connection, whose: Cells) -> dict[str, int]:

@@ -14,12 +14,16 @@ from fastapi import FastAPI, Header, Query, Response
 SPACE = UUID("6f0d1f0e-4a0c-4a7e-9a27-0f6d1a2b3c4d")
 START = datetime(2021, 9, 14, 12, 0, tzinfo=UTC)
 AGES = (("UNDER_1_WEEK", 7), ("UNDER_1_MONTH", 30), ("UNDER_3_MONTHS", 91))
+OPEN = ("RAISED", "ACKNOWLEDGED", "IN_WORK", "SUPPRESSED")
+BECOMES = {"acknowledgement": "ACKNOWLEDGED", "work": "IN_WORK", "suppression": "SUPPRESSED", "resolution": "RESOLVED", "cause": "RESOLVED"}
 Row = dict[str, Any]
 
 
 @dataclass(kw_only=True)
 class FakeMonitoring:
-    """Change the lists and `at`; the API counts them anew at every request. `token` is the only one it accepts."""
+    """Change the lists and `at`; the API counts them anew at every request. `token` is the only one it accepts.
+
+    `asked` is every act that was sent, `acts` what was done; `refuses` is why nothing is done at present."""
 
     token: str = "a-coordinator"
     at: datetime = START
@@ -32,6 +36,11 @@ class FakeMonitoring:
     held: int = 0
     note: str | None = None
     requests: Counter[int] = field(default_factory=Counter)
+    acting_token: str = "who-acts"
+    refuses: str = ""
+    asked: list[tuple[str, Row]] = field(default_factory=list)
+    acts: list[str] = field(default_factory=list)
+    answers: dict[str, Response] = field(default_factory=dict)
 
     def add_case(self, holder: str, stage: str = "ACTIVE") -> str:
         """Open a case; returns its id."""
@@ -65,9 +74,14 @@ class FakeMonitoring:
                 "alert_id": alert_id,
                 "case_id": case_id,
                 "rule": rule,
-                "state": "OPEN",
+                "state": "RAISED",
                 "rung": rung,
+                "agency": agency,
                 "target_agency": agency,
+                "targets": [],
+                "told_at": _text(raised),
+                "worker": None,
+                "until": None,
                 "due_at": _text(raised - timedelta(days=2)),
                 "raised_at": _text(raised),
                 "version": 1,
@@ -77,7 +91,7 @@ class FakeMonitoring:
 
     def board(self) -> Row:
         """The document of GET /api/board."""
-        alerts = [{**alert, "age": self._age(alert)} for alert in self.alerts if alert["state"] == "OPEN"]
+        alerts = [{**alert, "age": self._age(alert)} for alert in self.alerts if alert["state"] in OPEN]
         document: Row = {
             "at": _text(self.at),
             "watermark": None if self.watermark_behind is None else _text(self.at - self.watermark_behind),
@@ -89,6 +103,7 @@ class FakeMonitoring:
                 "escalated": sum(alert["rung"] != "WORKER" for alert in self.alerts),
                 "cells": _cells(alerts, ("rung", "age")),
                 "by_rule": self._by_rule(),
+                "first": [alert for alert in self.alerts if alert["state"] in OPEN and alert["rung"] == "COORDINATOR"][:5],
             },
             "follow_ups": self.follow_ups,
             "blind": self.blind,
@@ -112,6 +127,9 @@ class FakeMonitoring:
         for path, rows in (("/api/cases", self.cases), ("/api/hand-offs", self.hand_offs), ("/api/alerts", self.alerts)):
             app.add_api_route(path, self._list(rows), response_model=None)
         app.add_api_route("/api/board", self._board, response_model=None)
+        app.add_api_route("/api/alerts/{alert_id}", self._alert, response_model=None)
+        app.add_api_route("/api/alerts/{alert_id}/why", self._why, response_model=None)
+        app.add_api_route("/api/alerts/{alert_id}/{act}", self._act, methods=["POST"], response_model=None)
         app.add_api_route("/api/cases/{case_id}/timeline", self._timeline, response_model=None)
         app.add_api_route("/flow/trend/", self.trend, response_model=None)
         return app
@@ -151,7 +169,7 @@ class FakeMonitoring:
         return page
 
     def _open(self, rows: Iterable[Row]) -> list[Row]:
-        return [{**row, "age": self._age(row)} if "rung" in row else row for row in rows if row.get("state", "OPEN") == "OPEN"]
+        return [{**row, "age": self._age(row)} if "rung" in row else row for row in rows if row.get("state", "RAISED") in OPEN]
 
     def _timeline(self, case_id: UUID) -> Response:
         if str(case_id) not in {case["case_id"] for case in self.cases}:
@@ -171,13 +189,41 @@ class FakeMonitoring:
         ]
         return Response(json.dumps({"items": items}), media_type="application/json")
 
+    def _alert(self, alert_id: str) -> Response:
+        return next((_json(alert) for alert in self.alerts if alert["alert_id"] == alert_id), Response(status_code=404))
+
+    def _why(self, alert_id: str) -> Row:
+        started = {"type": "intake.CaseOpened", "effective_at": _text(self.at - timedelta(days=40))}
+        failed = {"type": "monitoring.ContactRecorded", "effective_at": _text(self.at), "why": "TOO_LATE"}
+        return {"alert_id": alert_id, "started_by": started, "failed": [failed]}
+
+    def _act(
+        self, alert_id: str, act: str, body: Row, authorization: str = Header(), if_match: str = Header(), idempotency_key: str = Header()
+    ) -> Response:
+        """As monitoring does it: once a key, in the version that was seen."""
+        self.asked.append((act, body))
+        if idempotency_key in self.answers:
+            return self.answers[idempotency_key]
+        alert = next(alert for alert in self.alerts if alert["alert_id"] == alert_id)
+        if authorization != f"Bearer {self.acting_token}":
+            return Response(status_code=403)
+        if if_match != f'"{alert["version"]}"':
+            return _json({"status": 412, "detail": "It has changed since you saw it."}, 412)
+        if self.refuses:
+            return _json({"status": 422, "detail": self.refuses, "errors": [{"field": "until_at", "fix": "earlier"}]}, 422)
+        alert |= {"state": BECOMES[act], "version": alert["version"] + 1, "until": body.get("until_at")}
+        alert["worker"] = "console" if act == "work" else None
+        self.acts.append(act)
+        self.answers[idempotency_key] = _json(alert)
+        return self.answers[idempotency_key]
+
     def _age(self, alert: Mapping[str, Any]) -> str:
         days = (self.at - datetime.fromisoformat(alert["raised_at"])).days
         return next((name for name, limit in AGES if days < limit), "OLDER")
 
     def _by_rule(self) -> list[Row]:
         return [
-            {"rule": rule, "open": sum(alert["rule"] == rule and alert["state"] == "OPEN" for alert in self.alerts), "raised": raised}
+            {"rule": rule, "open": sum(alert["rule"] == rule and alert["state"] in OPEN for alert in self.alerts), "raised": raised}
             for rule, raised in sorted(Counter(alert["rule"] for alert in self.alerts).items())
         ]
 
@@ -185,6 +231,10 @@ class FakeMonitoring:
 def _cells(rows: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> list[Row]:
     counts = Counter((row[names[0]], row[names[1]]) for row in rows)
     return [{names[0]: first, names[1]: second, "count": count} for (first, second), count in sorted(counts.items())]
+
+
+def _json(document: Row, status: int = 200) -> Response:
+    return Response(json.dumps(document), status_code=status, media_type="application/json")
 
 
 def _identifier(kind: str, number: int) -> str:

@@ -1,19 +1,20 @@
-"""The routes: the board and its stream, the lists behind its numbers, a case's timeline, and the two probes."""
+"""The routes: the board and its stream, the lists behind its numbers, an alert and what is done about it, a case's timeline, two probes."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Annotated, Any
+from uuid import UUID, uuid4
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
 
-from services.console.clients import Monitoring, NoAnswer, NotThere, Trouble
+from services.console.clients import Desk, Monitoring, NoAnswer, NotThere, Refused, Trouble
+from services.console.pages.acting import ACTS, moments, open_to, read, sent
 from services.console.pages.feed import Feed
 from services.console.pages.words import AGES, RULE, RUNGS, SLUG, STAGES, STATES
 
@@ -24,8 +25,8 @@ STATIC = Path(__file__).parent.parent / "static"
 class Pages:
     """The routes over one feed and one monitoring."""
 
-    def __init__(self, *, feed: Feed, monitoring: Monitoring, templates: Environment) -> None:
-        self._feed, self._monitoring, self._templates = feed, monitoring, templates
+    def __init__(self, *, feed: Feed, monitoring: Monitoring, templates: Environment, desk: Desk | None = None) -> None:
+        self._feed, self._monitoring, self._templates, self._desk = feed, monitoring, templates, desk
 
     def router(self) -> APIRouter:
         """All of the console's routes."""
@@ -35,12 +36,14 @@ class Pages:
             ("/cases", self.cases),
             ("/hand-offs", self.hand_offs),
             ("/alerts", self.alerts),
+            ("/alerts/{alert_id}", self.alert),
             ("/cases/{case_id}", self.timeline),
             ("/board/live", self.live),
             ("/livez", livez),
             ("/readyz", self.readyz),
         ):
             router.add_api_route(path, page, methods=["GET"], include_in_schema=False, response_model=None)
+        router.add_api_route("/alerts/{alert_id}/{name}", self.act, methods=["POST"], include_in_schema=False, response_model=None)
         return router
 
     def board(self) -> Response:
@@ -67,6 +70,28 @@ class Pages:
         filters = _filters(rung=_one_of(RUNGS, rung), age=_one_of(AGES, age), rule=_shaped(RULE, rule), state=_one_of(STATES, state))
         return self._page("alerts.html", filters=filters, page=self._monitoring.alerts(_asked(filters, after)))
 
+    def alert(self, alert_id: UUID, done: str = "") -> Response:
+        """One alert: whose turn it is, why, and what can be done about it; `done` names what was done just now."""
+        return self._alert(alert_id, done=_one_of(ACTS, done))
+
+    def act(self, alert_id: UUID, name: str, form: Annotated[Mapping[str, str], Depends(sent)]) -> Response:
+        """Do something about an alert, once however often it is sent; then back to its page. What is refused is said there."""
+        if self._desk is None or name not in ACTS:
+            raise NotThere
+        try:
+            asked = read(ACTS[name], form)
+            self._desk.act(alert_id, name, version=asked.version, key=asked.key, said=asked.said)
+        except Refused as refused:
+            return self._alert(alert_id, refused=refused, status=refused.status)
+        return RedirectResponse(f"/alerts/{alert_id}?done={name}", status_code=303)
+
+    def _alert(self, alert_id: UUID, *, done: str = "", refused: Refused | None = None, status: int = 200) -> Response:
+        alert = self._monitoring.alert(alert_id)
+        now = self._monitoring.now()
+        acts = open_to(alert) if self._desk else frozenset()
+        shown = {"alert": alert, "why": self._monitoring.why(alert_id), "now": now, "acts": acts, "done": done, "refused": refused}
+        return self._page("alert.html", status=status, moments=moments(now), **shown)
+
     def timeline(self, case_id: UUID) -> Response:
         """What happened to one case, from all services."""
         return self._page("timeline.html", case_id=case_id, timeline=self._monitoring.timeline(case_id))
@@ -77,13 +102,14 @@ class Pages:
         body = {"status": "stopping" if self._feed.closed else "ready", "monitoring": trouble.value if trouble else "SEEN"}
         return JSONResponse(body, status_code=503 if self._feed.closed else 200)
 
-    def problem(self, status: int, trouble: Trouble | None = None) -> Response:
-        """A page that says what is wrong and what to do; it never repeats what was asked."""
-        return self._page("problem.html", status=status, trouble=trouble)
+    def problem(self, status: int, trouble: Trouble | None = None, *, refused: Refused | None = None, sent: bool = False) -> Response:
+        """A page that says what is wrong and what to do; it never repeats what was asked. `sent`: it may have been done all the same."""
+        return self._page("problem.html", status=status, trouble=trouble, refused=refused, sent=sent)
 
     def _page(self, template: str, *, status: int = 200, **context: Any) -> Response:
         board = self._feed.snapshot.board
-        body = self._templates.get_template(template).render(board=board, seen=self._feed.snapshot, **context)
+        shown = {"board": board, "seen": self._feed.snapshot, "acting": self._desk is not None, "new_key": uuid4}
+        body = self._templates.get_template(template).render(**shown, **context)
         return HTMLResponse(body, status_code=status, headers={"Cache-Control": "no-store"})
 
     async def _events(self) -> AsyncIterator[str]:
@@ -98,12 +124,18 @@ def mount(app: FastAPI, pages: Pages) -> None:
     app.include_router(pages.router())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
-    def no_answer(_: Request, problem: Exception) -> Response:
+    def no_answer(request: Request, problem: Exception) -> Response:
         assert isinstance(problem, NoAnswer)
-        return pages.problem(503, problem.trouble)
+        return pages.problem(503, problem.trouble, sent=request.method == "POST")
 
     def not_there(_: Request, __: Exception) -> Response:
         return pages.problem(404)
+
+    def refused(_: Request, problem: Exception) -> Response:
+        assert isinstance(problem, Refused)
+        return pages.problem(problem.status, refused=problem)
+
+    app.add_exception_handler(Refused, refused)
 
     app.add_exception_handler(NoAnswer, no_answer)
     for kind in (NotThere, RequestValidationError, HTTPException):
@@ -129,7 +161,7 @@ def _shaped(shape: re.Pattern[str], value: str) -> str:
     return value
 
 
-def _one_of(codes: Mapping[str, str], value: str) -> str:
+def _one_of(codes: Mapping[str, object], value: str) -> str:
     if value and value not in codes:
         raise NotThere
     return value

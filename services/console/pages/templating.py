@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.console.clients import Entry, Timeline
-from services.console.pages import words
+from services.console.pages import acting, words
 from services.console.pages.board import alerts_table, cases_table, flow_table, link, trend_table
 from services.console.pages.feed import Parts, Snapshot
 
@@ -30,6 +30,7 @@ def templates(zone: ZoneInfo) -> Environment:
         "short_id": words.short_id,
         "span": words.span,
         "days": words.days,
+        "later": words.later,
     }
     environment.filters |= {name: partial(getattr(words, name), zone=zone) for name in ("date", "weekday", "clock", "zone_name")}
     environment.globals |= {
@@ -44,6 +45,12 @@ def templates(zone: ZoneInfo) -> Environment:
         "flow_table": flow_table,
         "trend_table": trend_table,
         "link": link,
+        "DONE": acting.DONE,
+        "REASONS": acting.REASONS,
+        "CAUSES": acting.CAUSES,
+        "PARTIES": acting.PARTIES,
+        "ACTS": acting.ACTS,
+        "WHYS": words.WHYS,
         "days_of": partial(days_of, zone=zone),
     }
     return environment

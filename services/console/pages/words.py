@@ -23,6 +23,7 @@ AGES: Mapping[str, str] = {
 RULES: Mapping[str, str] = {"MISSED_FOLLOW_UP": "Missed follow-up"}  # those that `readable` doesn't make well
 RULE = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
 STATES: Mapping[str, str] = {"any": "open or over"}
+WHYS: Mapping[str, str] = {"TOO_LATE": "too late", "TOLD_LATE": "in time, but told too late", "DOES_NOT_COUNT": "doesn’t count"}
 NOTES: Mapping[str, str] = {
     "HISTORY_OVER": "The replayed history is over. Time goes on at its natural pace, and only what you do changes the numbers.",
 }
@@ -59,6 +60,11 @@ def span(length: timedelta) -> str:
 def days(length: timedelta) -> str:
     """Whole days, for ages that are compared with each other."""
     return _counted(max(length.days, 0), "day")
+
+
+def later(moment: datetime, number: int) -> datetime:
+    """So many days after."""
+    return moment + timedelta(days=number)
 
 
 def date(moment: datetime, zone: ZoneInfo) -> str:

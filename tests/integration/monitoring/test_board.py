@@ -12,10 +12,12 @@ from uuid import uuid5
 import pytest
 from sqlalchemy import Connection, text
 
+from casebus.envelope import Role
 from casebus.identity import Principal
 from casebus.rebuild import rebuild
 from services.monitoring import board
 from services.monitoring.board import Page
+from services.monitoring.domain.policy import RUNGS
 from tests.integration.monitoring.conftest import VERSIONS
 from tests.integration.monitoring.world import Case, World, coordinator, worker
 from tests.unit.monitoring.story import LEAD, PARTNER, REGION, day
@@ -154,6 +156,9 @@ OPEN = "SELECT 1 FROM copy.case_view WHERE stage NOT IN ('CLOSED', 'DECLINED', '
 def _alerts_agree(world: World, who: Principal, shown: dict[str, Any]) -> None:
     every = listed(world, lambda c, page: board.alerts(c, who, page, {"state": "any"}))
     open_ones = listed(world, lambda c, page: board.alerts(c, who, page, {"state": "open"}))
+    if who.role is Role.COORDINATOR:
+        oldest = sorted(open_ones, key=lambda one: (-RUNGS.index(one["rung"]), one["raised_at"], one["alert_id"]))
+        assert [one["alert_id"] for one in shown["alerts"]["first"]] == [one["alert_id"] for one in oldest[: board.FIRST]]
     assert (shown["alerts"]["total"], shown["alerts"]["raised"]) == (len(open_ones), len(every))
     assert shown["alerts"]["escalated"] == sum(alert["escalations"] > 0 for alert in every)
     assert sum(cell["count"] for cell in shown["alerts"]["cells"]) == len(open_ones)

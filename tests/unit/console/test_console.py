@@ -24,6 +24,7 @@ def settings(tmp_path: Path) -> Settings:
         monitoring_url="http://127.0.0.1:9",
         stream_url=None,
         token_file=tmp_path / "token",
+        acting_token_file=None,
         host="127.0.0.1",
         port=8400,
         poll_seconds=0.1,

@@ -130,7 +130,7 @@ def test_alerts_say_whose_turn_it_is_and_for_how_long(console: Console) -> None:
     console.poll()
     page = console.read("/alerts?rung=SUPERVISOR")
     assert "1 open alert " in page
-    assert "Supervisor Private provider Stalled case" in page
+    assert "Supervisor Private provider 12 days Stalled case" in page
     assert "12 days" in page
 
 
@@ -178,3 +178,22 @@ def test_the_probes_answer(console: Console) -> None:
     assert console.browser.get("/readyz").json() == {"status": "ready", "monitoring": "SEEN"}
     console.feed.close()
     assert console.browser.get("/readyz").status_code == 503
+
+
+def test_without_a_token_to_act_with_it_shows_and_does_nothing(console: Console, fake: FakeMonitoring) -> None:
+    path = f"/alerts/{fake.alerts[0]['alert_id']}"
+    page = console.read(path)
+    assert "Stalled case Whose turn it is Supervisor Private provider For 12 days" in page
+    assert "it only shows" in page
+    answer = console.browser.post(f"{path}/acknowledgement", data={"version": "1", "key": "k"}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 404
+    assert fake.asked == []
+
+
+def test_what_was_sent_from_elsewhere_or_is_too_long_is_refused(console: Console, fake: FakeMonitoring) -> None:
+    path = f"/alerts/{fake.alerts[0]['alert_id']}/acknowledgement"
+    for site in (None, "cross-site", "same-site", "none"):
+        headers = {"Sec-Fetch-Site": site} if site else {}
+        assert console.browser.post(path, data={"version": "1", "key": "k"}, headers=headers).status_code == 403
+    long = console.browser.post(path, data={"version": "1" * 9999}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert long.status_code == 413
