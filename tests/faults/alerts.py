@@ -53,7 +53,10 @@ def breaches(events: Sequence[Stated]) -> set[Due]:
 
 
 def _beginnings(told: list[Stated]) -> Iterator[Due]:
-    """What a case is owed: triage, which makes it critical, a worker, a first contact, an assessment, a plan, and what was accepted."""
+    """What a case is owed: triage, which makes it critical, a worker, a first contact, an assessment, a plan, and what was accepted.
+
+    Nobody is late before the triage that shortens the time: it may come days after the receipt where a clock jumps between them.
+    """
     seen = [e.at for e in told if e.type == "monitoring.ContactRecorded" and e.says["result"] in SEEN]
     triaged = [e.at for e in told if e.type == "intake.CaseTriaged"]
     assigned = [e.at for e in told if e.type == "intake.WorkerAssigned"]
@@ -64,10 +67,12 @@ def _beginnings(told: list[Stated]) -> Iterator[Due]:
                 day = working_days_later(event.at.astimezone(LONDON).date(), 1)
                 business_day = moment(day + timedelta(days=1), time(0))
                 yield from _unless(triaged, Due(rule="INTAKE_OVERDUE", subject=event.case, at=business_day))
-                until = event.at + ASSIGNMENT if triaged else business_day
+                critical = triaged[0] if triaged and triaged[0] <= business_day else None
+                until = max(event.at + ASSIGNMENT, critical) if critical else business_day
                 yield from _unless(assigned, Due(rule="UNASSIGNED", subject=event.case, at=until))
                 if triaged:
-                    yield from _unless(seen, Due(rule="FIRST_CONTACT_OVERDUE", subject=event.case, at=event.at + CONTACT))
+                    contact = max(event.at + CONTACT, triaged[0])
+                    yield from _unless(seen, Due(rule="FIRST_CONTACT_OVERDUE", subject=event.case, at=contact))
             case "intake.CaseOpened":
                 yield from _unless(agreed, Due(rule="PLAN_OVERDUE", subject=event.case, at=event.at + AGREEMENT))
                 yield Due(rule="ASSESSMENT_OVERDUE", subject=event.case, at=event.at + ASSESSMENT)  # nobody assesses anything
