@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from casebus.assembly import Parts
 from casebus.rights import rights_of
 from casebus.topics import read_topics
-from continuum.operations import blueprint_of
 from continuum.stack import SERVICES
 from tests.deployment.charts import HELM, KUBERNETES, Resource, rendered, strimzi_schemas
 from tests.deployment.compose import composed
+from tests.deployment.parts import parts_of
 
 pytestmark = pytest.mark.skipif(not HELM.exists(), reason="`make charts` installs helm, and runs this")
 
@@ -100,23 +99,15 @@ def test_compose_would_take_our_file_too() -> None:
 
 def test_each_part_of_each_service_runs_alone(release: list[Resource]) -> None:
     for service in SERVICES:
-        further = set(blueprint_of(service).jobs(_no_parts()))
-        expected = {"api", "relay", "consumer", *further}
         found = {name.removeprefix(f"{service}-") for name in of(release, "Deployment") if name.startswith(f"{service}-")}
-        assert found == expected
-        for part in expected:
+        assert found == parts_of(service)
+        for part in found:
             [container] = pods(release)[f"{service}-{part}"]["spec"]["containers"]
             assert container["command"] == ["python", "-m", f"services.{service}.main", "--only", part]
 
 
-def _no_parts() -> Parts:
-    """Jobs are named when they are made, and touch what they are made of only when they run."""
-    nothing: Any = None
-    return Parts(engine=nothing, codec=nothing, cluster=nothing, make_work=nothing, wake=lambda: None)
-
-
 def test_nobody_is_root_and_nothing_can_be_written(release: list[Resource]) -> None:
-    assert len(pods(release)) == len(SERVICES) * 4 + 3 + 2
+    assert len(pods(release)) == sum(1 + len(parts_of(service)) for service in SERVICES) + 2
     for name, template in pods(release).items():
         spec = template["spec"]
         assert spec["automountServiceAccountToken"] is False, name
