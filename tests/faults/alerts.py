@@ -68,11 +68,11 @@ def _beginnings(told: list[Stated]) -> Iterator[Due]:
                 business_day = moment(day + timedelta(days=1), time(0))
                 yield from _unless(triaged, Due(rule="INTAKE_OVERDUE", subject=event.case, at=business_day))
                 critical = triaged[0] if triaged and triaged[0] <= business_day else None
-                until = max(event.at + ASSIGNMENT, critical) if critical else business_day
-                yield from _unless(assigned, Due(rule="UNASSIGNED", subject=event.case, at=until))
+                until = event.at + ASSIGNMENT if critical else business_day
+                yield from _unless(assigned, Due(rule="UNASSIGNED", subject=event.case, at=until), known=critical)
                 if triaged:
-                    contact = max(event.at + CONTACT, triaged[0])
-                    yield from _unless(seen, Due(rule="FIRST_CONTACT_OVERDUE", subject=event.case, at=contact))
+                    contact = Due(rule="FIRST_CONTACT_OVERDUE", subject=event.case, at=event.at + CONTACT)
+                    yield from _unless(seen, contact, known=triaged[0])
             case "intake.CaseOpened":
                 yield from _unless(agreed, Due(rule="PLAN_OVERDUE", subject=event.case, at=event.at + AGREEMENT))
                 yield Due(rule="ASSESSMENT_OVERDUE", subject=event.case, at=event.at + ASSESSMENT)  # nobody assesses anything
@@ -80,8 +80,9 @@ def _beginnings(told: list[Stated]) -> Iterator[Due]:
                 yield Due(rule="REFERRAL_NO_FIRST_CONTACT", subject=event.says["referral_id"], at=event.at + SERVICE)
 
 
-def _unless(done: list[datetime], due: Due) -> Iterator[Due]:
-    if not any(at <= due.at for at in done):
+def _unless(done: list[datetime], due: Due, known: datetime | None = None) -> Iterator[Due]:
+    """`known`: when it was known that the duty is due so early."""
+    if not any(at <= max(due.at, known or due.at) for at in done):
         yield due
 
 
