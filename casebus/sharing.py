@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
 
-from casebus.access import Standing
+from casebus.access import Emergency, Standing
 from casebus.aggregate import Holds
 from casebus.contracts import intake
 from casebus.event import Event
@@ -26,6 +26,7 @@ class Sharing:
     active: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     importing: UUID | None = None
+    emergencies: tuple[Emergency, ...] = ()
 
     def standing(self, also_asked: frozenset[str] = frozenset()) -> Standing:
         return Standing(
@@ -36,6 +37,7 @@ class Sharing:
             active=self.active,
             asked=self.asked | also_asked,
             importing=self.importing,
+            emergencies=self.emergencies,
         )
 
 
@@ -69,6 +71,9 @@ _TOLD: Mapping[type[Event], Callable[[Sharing, Any], dict[str, Any]]] = {
     intake.LeadHandoverProposed: lambda known, event: {"asked": known.asked | {event.to_agency}},
     intake.LeadHandoverRejected: lambda known, event: {"asked": known.asked - {event.to_agency}},
     intake.LeadHandedOver: _handed_over,
+    intake.EmergencyAccessGranted: lambda known, event: (
+        {"emergencies": (*known.emergencies, Emergency(agency=event.agency, actor=event.actor, until=event.until))}
+    ),
 }
 """The fields that each event changes."""
 SHARING: Mapping[type[Event], Callable[[Any, Any], None]] = dict.fromkeys(_TOLD, note_sharing)

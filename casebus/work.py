@@ -1,7 +1,7 @@
 """The transaction that a handler works in: a batch's aggregates loaded before it, saved after it, with the events that they caused."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, TypeVar
@@ -97,6 +97,10 @@ class Work:
     def standing(self, aggregate: UUID) -> Standing | None:
         """Who takes part in the case that this id belongs to, or None where it isn't known."""
         raise NotImplementedError
+
+    def timed(self, standing: Standing) -> Standing:
+        """With the time, where somebody may read it for a time."""
+        return replace(standing, now=self.now) if standing.emergencies else standing
 
     def version(self, aggregate: UUID) -> int | None:
         """The version of the aggregate a command addresses, None where there is none."""

@@ -15,6 +15,8 @@ EVENTS: dict[str, type[Event]] = {
     intake.CaseReceived.TYPE: intake.CaseReceived,
     intake.CaseRedirected.TYPE: intake.CaseRedirected,
     intake.CaseTriaged.TYPE: intake.CaseTriaged,
+    intake.EmergencyAccessGranted.TYPE: intake.EmergencyAccessGranted,
+    intake.EmergencyAccessReviewed.TYPE: intake.EmergencyAccessReviewed,
     intake.LeadHandedOver.TYPE: intake.LeadHandedOver,
     intake.LeadHandoverProposed.TYPE: intake.LeadHandoverProposed,
     intake.LeadHandoverRejected.TYPE: intake.LeadHandoverRejected,

@@ -97,7 +97,7 @@ def _of_planning() -> dict[str, Kind]:
     return {
         "submit-assessment": _kind("planning", planning.SubmitAssessment, filled=frozenset({"assessment_id"})),
         "set-goal": _kind("planning", planning.SetGoal, due="target_on", filled=frozenset({"goal_id"})),
-        "plan-step": _kind("planning", planning.PlanStep, due="due_on", filled=frozenset({"step_id", "goal_id", "candidates"})),
+        "plan-step": _kind("planning", planning.PlanStep, due="due_on", filled=frozenset({"step_id", "goal_id", "need_id", "candidates"})),
         "agree-plan": _kind("planning", planning.AgreePlan, **lead),
         "finish-step": _kind("planning", planning.FinishStep, **step),
         "skip-step": _kind("planning", planning.SkipStep, **step),

@@ -10,9 +10,10 @@ from casebus.access import Act, authorise
 from casebus.desk import Desk, Spec, Target
 from casebus.errors import Absent
 from casebus.http import Caller, Seen
+from casebus.identity import Principal
 from services.intake import commands as asked
 from services.intake import handlers
-from services.intake.domain import Case
+from services.intake.domain import Case, EmergencyAccess
 from services.intake.storage import Work, case_by_reference
 
 
@@ -31,13 +32,24 @@ def view(case: Case) -> dict[str, Any]:
         "priority": case.priority,
         "worker_id": str(case.worker) if case.worker else None,
         "import_id": str(case.importing) if case.importing else None,
+        "emergency_accesses": [_access(access) for access in case.accesses],
         "agencies": [{"agency": a, "role": part.role, "state": part.state} for a, part in sorted(case.parts.items())],
+    }
+
+
+def _access(access: EmergencyAccess) -> dict[str, Any]:
+    """Without the words: those are for who reviews it."""
+    return {
+        "access_id": str(access.id),
+        "agency": access.agency,
+        "until": access.until.isoformat(),
+        "result": access.result,
     }
 
 
 def specs() -> dict[str, Spec]:
     """Every command of intake, by its name."""
-    return {spec.name: spec for spec in (*_of_reception(), *_of_participation(), *_of_leading(), *_of_imports())}
+    return {spec.name: spec for spec in (*_of_reception(), *_of_participation(), *_of_leading(), *_of_emergencies(), *_of_imports())}
 
 
 def _of_reception() -> list[Spec]:
@@ -82,6 +94,24 @@ def _of_leading() -> list[Spec]:
     ]
 
 
+def _of_emergencies() -> list[Spec]:
+    one = "/cases/{id}/emergency-access"
+    return [
+        Spec(
+            name="open-in-emergency",
+            path=one,
+            model=asked.OpenInEmergency,
+            handler=handlers.open_in_emergency,
+            view=view,
+            act=Act.EMERGENCY,
+            target=Target.CASE,
+        ),
+        Spec(
+            name="review-access", path=f"{one}/review", model=asked.ReviewAccess, handler=handlers.review_access, view=view, act=Act.REVIEW
+        ),
+    ]
+
+
 def _of_imports() -> list[Spec]:
     one = "/cases/{id}/import"
     shown: dict[str, Any] = {"view": view, "act": Act.LEAD}
@@ -100,19 +130,23 @@ def reading(desk: Desk) -> APIRouter:
         """One case, to an agency that takes part in it or was asked to, and to its region's coordinator."""
         desk.see(id, seen)
         with desk.engine.begin() as connection:
-            found = _read(connection, desk, id)
-        authorise(caller.cause(), Act.READ, found.standing() if found else None)
-        if found is None:
-            raise Absent
+            found = _read(connection, desk, id, caller, Act.READ)
         response.headers["ETag"] = f'"{found.version}"'
         return view(found)
+
+    @router.get("/cases/{id}/emergency-access")
+    def accesses(id: UUID, caller: Caller) -> dict[str, Any]:
+        """Who read the case in an emergency, with their own words: for its agencies and its region's coordinator."""
+        with desk.engine.begin() as connection:
+            found = _read(connection, desk, id, caller, Act.REVIEW)
+        return {"items": [_access(access) | {"actor": access.actor, "words": access.words} for access in found.accesses]}
 
     @router.get("/cases")
     def by_reference(caller: Caller, reference: Annotated[str, Query(pattern=r"^[!-~]{1,64}$")]) -> dict[str, Any]:
         """The case that your agency knows by this reference."""
         with desk.engine.begin() as connection:
             case_id = case_by_reference(connection, caller.agency, reference)
-            found = _read(connection, desk, case_id) if case_id else None
+            found = _work(connection, desk, case_id).cases.get(case_id) if case_id else None
         if found is None:
             raise Absent
         return view(found)
@@ -120,8 +154,18 @@ def reading(desk: Desk) -> APIRouter:
     return router
 
 
-def _read(connection: Connection, desk: Desk, case_id: UUID) -> Case | None:
+def _read(connection: Connection, desk: Desk, case_id: UUID, caller: Principal, act: Act) -> Case:
+    """The case, where the caller may; else raises Absent or Forbidden."""
+    work = _work(connection, desk, case_id)
+    authorise(caller.cause(), act, work.standing(case_id))
+    found = work.cases.get(case_id)
+    if found is None:
+        raise Absent
+    return found
+
+
+def _work(connection: Connection, desk: Desk, case_id: UUID) -> Work:
     work = desk.reader(connection)
     assert isinstance(work, Work)  # intake's desk makes intake's work
     work.load([case_id])
-    return work.cases.get(case_id)
+    return work

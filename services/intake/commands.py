@@ -1,12 +1,12 @@
 """What may be asked of intake: the bodies of its commands. An unknown field, or an unknown word in a list of words, is refused."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from casebus.command import Command, Slug
-from casebus.contracts.intake import AgencyKind, CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason
+from casebus.contracts.intake import AgencyKind, CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason, ReviewResult
 
 Owner = Annotated[str, StringConstraints(pattern=r"^(intake|planning|referral|monitoring)$")]
 
@@ -86,6 +86,18 @@ class AcceptLead(Command):
 
 class RejectLead(Command):
     pass
+
+
+class OpenInEmergency(Command):
+    """`words`: the caller's own, why the case has to be read at once."""
+
+    words: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=2000)]
+    minutes: Annotated[int, Field(ge=1, le=180)] = 180
+
+
+class ReviewAccess(Command):
+    access_id: UUID
+    result: Literal[ReviewResult.JUSTIFIED, ReviewResult.NOT_JUSTIFIED]
 
 
 class BeginImport(Command):

@@ -1,13 +1,14 @@
 """A case as intake knows it: received, triaged, then opened, declined or redirected; who shares it and who leads (S01–S06, S49)."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from casebus.access import Standing
+from casebus.access import Emergency, Standing
 from casebus.contracts import intake as said
-from casebus.contracts.intake import CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason
-from casebus.errors import Conflict
+from casebus.contracts.intake import CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason, ReviewResult
+from casebus.errors import Conflict, Fix, Invalid
 
 
 class CaseState(StrEnum):
@@ -37,6 +38,23 @@ class Part:
     state: PartState
 
 
+LONGEST_ACCESS = timedelta(hours=3)
+"""How long an emergency opens a case (domain.md, Emergency access)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmergencyAccess:
+    """One person may read the case until then. `words` are their own, why; they are in no event."""
+
+    id: UUID
+    agency: str
+    actor: str
+    words: str
+    until: datetime
+    result: ReviewResult | None = None
+    """What another person found, once somebody has looked at it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """Each method returns the case as it is afterwards and the event that says so; it raises Conflict where the state doesn't allow it."""
@@ -54,6 +72,7 @@ class Case:
     """Of the lead agency, who has the case."""
     parts: dict[str, Part] = field(default_factory=dict)
     importing: UUID | None = None
+    accesses: tuple[EmergencyAccess, ...] = ()
 
     def standing(self) -> Standing:
         return Standing(
@@ -62,6 +81,7 @@ class Case:
             lead=self.lead,
             lead_epoch=self.lead_epoch,
             active=frozenset(a for a, part in self.parts.items() if part.state is PartState.ACTIVE),
+            emergencies=tuple(Emergency(agency=each.agency, actor=each.actor, until=each.until) for each in self.accesses),
             asked=frozenset(a for a, part in self.parts.items() if part.state is PartState.INVITED) | self._asked_to_lead(),
         )
 
@@ -165,6 +185,30 @@ class Case:
         self._must_be_proposed_to(agency)
         event = said.LeadHandoverRejected(case_id=self.id, from_agency=self.lead, to_agency=agency)
         return self._next(proposed_lead=None), event
+
+    def open_in_emergency(self, access: EmergencyAccess, now: datetime) -> tuple["Case", said.EmergencyAccessGranted]:
+        """S11: for one person, and for some hours. Somebody else looks at it afterwards."""
+        if self.takes_part(access.agency):
+            raise Conflict("Your agency takes part in the case: you can read it.")
+        if any((each.agency, each.actor) == (access.agency, access.actor) and now < each.until for each in self.accesses):
+            raise Conflict("You have access until it ends.")
+        event = said.EmergencyAccessGranted(
+            case_id=self.id, access_id=access.id, agency=access.agency, actor=access.actor, until=access.until
+        )
+        return self._next(accesses=(*self.accesses, access)), event
+
+    def review_access(self, access_id: UUID, by: str, result: ReviewResult) -> tuple["Case", said.EmergencyAccessReviewed]:
+        """By another person than who had it."""
+        found = next((each for each in self.accesses if each.id == access_id), None)
+        if found is None:
+            raise Invalid("There was no such access to the case.", Fix("access_id", "the id of an emergency access to this case"))
+        if found.result is not None:
+            raise Conflict("It was reviewed already.")
+        if found.actor == by:
+            raise Conflict("Somebody else than who had it reviews an emergency access.")
+        reviewed = tuple(replace(each, result=result) if each is found else each for each in self.accesses)
+        event = said.EmergencyAccessReviewed(case_id=self.id, access_id=access_id, result=result)
+        return self._next(accesses=reviewed), event
 
     def begin_import(self, import_id: UUID, owners: tuple[str, ...]) -> tuple["Case", said.CaseImportBegun]:
         """Clocks of the case wait until each of the owners has said that its part is complete."""

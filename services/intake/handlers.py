@@ -1,25 +1,27 @@
 """What intake does: one function a command, and its reactions to others. They load, ask the domain, put and emit; they never commit."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import ParticipantRole
 from casebus.contracts.referral import ReferralAccepted
-from casebus.envelope import Origin
-from casebus.errors import Absent, Conflict, Fix, Invalid
+from casebus.envelope import Origin, Role
+from casebus.errors import Absent, Conflict, Fix, Forbidden, Invalid
 from casebus.event import Event
 from services.intake import commands as asked
 from services.intake import domain
-from services.intake.domain import Case
+from services.intake.domain import Case, EmergencyAccess
 
 
 class Work(Protocol):
     """What the handlers need of the transaction they run in."""
 
     cause: Cause
+    now: datetime
 
     @property
     def cases(self) -> Holds[Case]: ...
@@ -117,6 +119,26 @@ def accept_lead(case_id: UUID, command: asked.AcceptLead, work: Work) -> Case:
 def reject_lead(case_id: UUID, command: asked.RejectLead, work: Work) -> Case:
     """The other agency does not take the lead."""
     return _put(work, *_case(work, case_id).reject_lead(work.cause.agency))
+
+
+def open_in_emergency(case_id: UUID, command: asked.OpenInEmergency, work: Work) -> Case:
+    """S11: somebody who takes no part in it has to read the case at once."""
+    case, cause = _case(work, case_id), work.cause
+    access = EmergencyAccess(
+        id=uuid5(case_id, f"access {case.version}"),
+        agency=cause.agency,
+        actor=cause.actor,
+        words=command.words,
+        until=work.now + timedelta(minutes=command.minutes),
+    )
+    return _put(work, *case.open_in_emergency(access, work.now))
+
+
+def review_access(case_id: UUID, command: asked.ReviewAccess, work: Work) -> Case:
+    """S71, S73: a supervisor or the coordinator says whether an emergency access was justified."""
+    if work.cause.actor_role not in (Role.SUPERVISOR, Role.COORDINATOR):
+        raise Forbidden("This needs a supervisor of an agency of the case, or the coordinator of its region.")
+    return _put(work, *_case(work, case_id).review_access(command.access_id, work.cause.actor, command.result))
 
 
 def begin_import(case_id: UUID, command: asked.BeginImport, work: Work) -> Case:

@@ -23,7 +23,7 @@ class Work(BusWork):
 
     def standing(self, aggregate: UUID) -> Standing | None:
         case = self.cases.get(aggregate)
-        return case.standing() if case else None
+        return self.timed(case.standing()) if case else None
 
     def version(self, aggregate: UUID) -> int | None:
         case = self.cases.get(aggregate)

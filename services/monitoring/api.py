@@ -375,5 +375,5 @@ def _readable(desk: Desk, one: UUID, caller: Caller) -> Work:
         work = desk.reader(connection)
         assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
         work.load([one])
-    authorise(caller.cause(), Act.READ, work.standing(one))
+        authorise(caller.cause(), Act.READ, work.standing(one))
     return work

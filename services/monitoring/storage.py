@@ -77,9 +77,9 @@ class Work(BusWork):
         case_id = self._case_of.get(aggregate, aggregate)
         sharing, alert = self.sharing.get(case_id), self.alerts.get(aggregate)
         if alert is None:
-            return sharing.standing() if sharing else None
+            return self.timed(sharing.standing()) if sharing else None
         known = sharing or Sharing(id=case_id, region=alert.region)
-        return replace(known, active=known.active | alert.answerable).standing()
+        return self.timed(replace(known, active=known.active | alert.answerable).standing())
 
     def version(self, aggregate: UUID) -> int | None:
         found = self.follow_ups.get(aggregate) or self.alerts.get(aggregate)

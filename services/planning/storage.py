@@ -27,7 +27,7 @@ class Work(BusWork):
 
     def standing(self, aggregate: UUID) -> Standing | None:
         shared = self.sharing.get(aggregate)
-        return shared.standing() if shared else None
+        return self.timed(shared.standing()) if shared else None
 
     def version(self, aggregate: UUID) -> int | None:
         plan = self.plans.get(aggregate)

@@ -129,8 +129,8 @@ def _reading_referrals(desk: Desk) -> APIRouter:
             work = _work(connection, desk)
             work.load([id])
             found = work.referrals.get(id)
-        if found is None or not _sees(caller, work.readers(found)):
-            raise Absent
+            if found is None or not _sees(caller, work.readers(found)):
+                raise Absent
         response.headers["ETag"] = f'"{found.version}"'
         return view(found)
 
@@ -141,10 +141,10 @@ def _reading_referrals(desk: Desk) -> APIRouter:
         with desk.engine.begin() as connection:
             work = _work(connection, desk)
             work.load([case_id])
-        of_it = [referral for referral in work.referrals.all() if referral.case_id == case_id]
-        shown = [referral for referral in of_it if _sees(caller, work.readers(referral))]
-        if not shown:
-            authorise(caller.cause(), Act.READ, work.standing(case_id))
+            of_it = [referral for referral in work.referrals.all() if referral.case_id == case_id]
+            shown = [referral for referral in of_it if _sees(caller, work.readers(referral))]
+            if not shown:
+                authorise(caller.cause(), Act.READ, work.standing(case_id))
         return {"items": [view(referral) for referral in sorted(shown, key=lambda each: (each.sought_at, each.attempt, each.id))]}
 
     return router

@@ -48,13 +48,13 @@ class Work(BusWork):
         referral = self.referrals.get(aggregate)
         if referral is None:
             shared = self.sharing.get(aggregate)
-            return shared.standing() if shared else None
+            return self.timed(shared.standing()) if shared else None
         shared = self._shared(referral)
-        return replace(shared, asked=referral.answered_by(shared.lead)).standing()
+        return self.timed(replace(shared, asked=referral.answered_by(shared.lead)).standing())
 
     def readers(self, referral: Referral) -> Standing:
         """Who shares the referral's case, and the agency that it is offered to."""
-        return self._shared(referral).standing(frozenset({referral.agency}))
+        return self.timed(self._shared(referral).standing(frozenset({referral.agency})))
 
     def _shared(self, referral: Referral) -> Sharing:
         return self.sharing.get(referral.case_id) or Sharing(id=referral.case_id)

@@ -3,6 +3,7 @@
 from services.monitoring.rules.assessments import ASSESSMENT_OVERDUE, REASSESSMENT_DUE
 from services.monitoring.rules.closure_blocked import CLOSURE_BLOCKED
 from services.monitoring.rules.duplicate_service import DUPLICATE_SERVICE
+from services.monitoring.rules.emergency_access_unreviewed import EMERGENCY_ACCESS_UNREVIEWED
 from services.monitoring.rules.first_contact_overdue import FIRST_CONTACT_OVERDUE
 from services.monitoring.rules.handover_pending import HANDOVER_PENDING
 from services.monitoring.rules.intake_overdue import INTAKE_OVERDUE
@@ -37,5 +38,6 @@ RULES = (
     UNOWNED_NEED,
     LOST_CONTACT,
     CLOSURE_BLOCKED,
+    EMERGENCY_ACCESS_UNREVIEWED,
 )
 """In the order of domain.md."""

@@ -1,13 +1,15 @@
 """Who may do what with a case."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from casebus.access import Act, Standing, authorise
+from casebus.access import Act, Emergency, Standing, authorise
 from casebus.envelope import Role
 from casebus.errors import Absent, Forbidden, Rejected
-from casebus.testing import cause
+from casebus.testing import NOON, cause
 
 STANDING = Standing(case_id=uuid4(), region="north", lead="lead", active=frozenset({"lead", "partner"}), asked=frozenset({"asked"}))
 YES, FORBIDDEN, ABSENT = None, Forbidden, Absent
@@ -50,3 +52,31 @@ def test_a_lead_that_left_leads_no_more() -> None:
     left = Standing(case_id=uuid4(), region="north", lead="lead", active=frozenset({"partner"}))
     with pytest.raises(Absent):
         authorise(cause("lead"), Act.LEAD, left)
+
+
+OPENED = replace(STANDING, emergencies=(Emergency(agency="night-shelter", actor="actor-1", until=NOON + timedelta(hours=3)),), now=NOON)
+
+
+def test_an_emergency_opens_the_case_for_one_person_to_read_and_for_nothing_else() -> None:
+    who = cause("night-shelter")
+    authorise(who, Act.READ, OPENED)
+    for act in (Act.COMMAND, Act.LEAD, Act.ANSWER, Act.ALERT, Act.REVIEW):
+        with pytest.raises(Forbidden):
+            authorise(who, act, OPENED)
+    for other in (replace(who, actor="actor-2"), cause("day-shelter")):
+        with pytest.raises(Absent):
+            authorise(other, Act.READ, OPENED)
+
+
+@pytest.mark.parametrize("now", [NOON + timedelta(hours=3), None], ids=["its time is over", "the time is not known"])
+def test_an_emergency_ends_by_itself(now: datetime | None) -> None:
+    with pytest.raises(Absent):
+        authorise(cause("night-shelter"), Act.READ, replace(OPENED, now=now))
+
+
+def test_who_works_in_the_region_may_call_an_emergency() -> None:
+    for role in (Role.WORKER, Role.SUPERVISOR):
+        authorise(cause("night-shelter", role=role), Act.EMERGENCY, STANDING)
+    for other in (cause("night-shelter", region="south"), cause("night-shelter", role=Role.INTEGRATOR), cause("x", role=Role.OPERATOR)):
+        with pytest.raises(Absent):
+            authorise(other, Act.EMERGENCY, STANDING)

@@ -7,7 +7,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casebus.contracts.intake import CaseTriaged, LeadHandoverProposed, Nature, Priority, PriorityChanged, PriorityReason, WorkerAssigned
+from casebus.contracts.intake import (
+    CaseTriaged,
+    EmergencyAccessGranted,
+    EmergencyAccessReviewed,
+    LeadHandoverProposed,
+    Nature,
+    Priority,
+    PriorityChanged,
+    PriorityReason,
+    ReviewResult,
+    WorkerAssigned,
+)
 from casebus.contracts.monitoring import (
     AlertAcknowledged,
     AlertEscalated,
@@ -236,6 +247,14 @@ class Life:
         event = NeedJudged(case_id=CASE, need_id=some("need"), result=self.draw(st.sampled_from(NeedResult)), referred_to=None)
         self.story.tell(event, self.at)
 
+    def break_in(self) -> None:
+        until = self.at + timedelta(hours=3)
+        event = EmergencyAccessGranted(case_id=CASE, access_id=some("access"), agency=PARTNER, actor="actor-2", until=until)
+        self.story.tell(event, self.at)
+
+    def review_access(self) -> None:
+        self.story.tell(EmergencyAccessReviewed(case_id=CASE, access_id=some("access"), result=ReviewResult.OTHER), self.at)
+
     def turn(self) -> None:
         if self.closed:
             self.story.reopen(self.at)
@@ -277,6 +296,8 @@ ACTS = (
     Life.address,
     Life.leave_need,
     Life.judge_need,
+    Life.break_in,
+    Life.review_access,
     Life.turn,
     Life.hand_over,
     Life.state,
