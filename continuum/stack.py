@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography.fernet import Fernet
 from sqlalchemy import make_url
 
 from casebus.cluster import Cluster, Protocol
@@ -236,6 +237,7 @@ def _environments(
         file.touch(mode=0o600)
         file.write_text(tokens.token(**who, reads_only=reads_only))
     found = {name: shared | {"DATABASE_URL": roles[name]} for name in SERVICES}
+    found["monitoring"]["CONTINUUM_SEAL_KEY_FILE"] = str(_seal_key(home))
     found["stream"] = dict(shared)
     found["console"] = shared | {
         "CONTINUUM_MONITORING_URL": urls["monitoring"],
@@ -244,6 +246,15 @@ def _environments(
         "CONTINUUM_ACTING_TOKEN_FILE": str(acting),
     }
     return found
+
+
+def _seal_key(home: Path) -> Path:
+    """The key with which contact points are sealed; made on first use."""
+    path = home / "seal.key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(Fernet.generate_key())
+    return path
 
 
 def _programs(home: Path, chosen: Mapping[str, int], environments: Mapping[str, Mapping[str, str]]) -> dict[str, Program]:

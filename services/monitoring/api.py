@@ -19,7 +19,7 @@ from casebus.inbox import unpack
 from casebus.watermark import reached
 from services.monitoring import board as boards
 from services.monitoring import commands as asked
-from services.monitoring import handlers, people
+from services.monitoring import contacts, handlers, people
 from services.monitoring.board import Page
 from services.monitoring.domain.alert import Alert
 from services.monitoring.domain.directory import Person
@@ -93,7 +93,7 @@ def view_noted(one: Noted) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of monitoring, by its name."""
-    return {spec.name: spec for spec in (*_of_follow_ups(), *_of_alerts(), *_of_people(), _of_imports())}
+    return {spec.name: spec for spec in (*_of_follow_ups(), *_of_alerts(), *_of_people(), *contacts.specs(), _of_imports())}
 
 
 def _of_follow_ups() -> list[Spec]:
@@ -188,7 +188,14 @@ Word = Annotated[str | None, Query(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")]
 def reading(desk: Desk) -> APIRouter:
     """What may be read of monitoring."""
     router = APIRouter(tags=["board"])
-    for part in (_reading_board(desk), _reading_lists(desk), _reading_one(desk), _reading_people(desk), _reading_timeline(desk)):
+    for part in (
+        _reading_board(desk),
+        _reading_lists(desk),
+        _reading_one(desk),
+        _reading_people(desk),
+        contacts.reading(desk),
+        _reading_timeline(desk),
+    ):
         router.include_router(part)
     return router
 

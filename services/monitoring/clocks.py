@@ -181,12 +181,15 @@ def _apply(decision: Decision, history: History, work: Work, watermark: datetime
             stamp = decision.policy_version
             made = raised(event, region=history.region, at=work.now, policy_version=stamp, watermark=watermark)
             work.alerts.put(replace(made, has_waited=waits(decision.because)))
+            work.tell(decision.id, made, history.priority)
         case AlertEscalated() | AlertReturned() | AlertResolved() | AlertAutoCleared():
             alert = work.alerts.get(event.alert_id)
             changed = _changed(alert, event, work.now) if alert is not None and alert.is_open else None
             if changed is None:
                 return False
             work.alerts.put(changed)
+            if isinstance(event, AlertEscalated | AlertReturned):
+                work.tell(decision.id, changed, history.priority)
     return True
 
 

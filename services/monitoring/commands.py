@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from casebus.command import Command, Slug
 from casebus.contracts.monitoring import (
@@ -17,6 +17,9 @@ from casebus.contracts.monitoring import (
     WaitedParty,
     WorkDone,
 )
+from services.monitoring.domain.calendar import known_zone
+from services.monitoring.domain.policy import Language
+from services.monitoring.domain.reach import Channel, Whose
 
 
 class RecordContact(Command):
@@ -108,3 +111,53 @@ class NoteAbsence(Command):
 
 class CompleteImport(Command):
     import_id: UUID
+
+
+class OwnOrShared(Command):
+    """`whose`: the caller's own; her agency's for a supervisor, an integrator or an operator; her region's for a coordinator."""
+
+    whose: Whose = Whose.ME
+
+
+class AddContactPoint(OwnOrShared):
+    """`address`: of e-mail an address, of a webhook its URL, else an apprise URL. `secret` goes with a webhook: what its messages are
+    signed with, as whsec_ and base64."""
+
+    channel: Channel
+    address: Annotated[str, StringConstraints(min_length=3, max_length=2000), Field(repr=False)]
+    secret: Annotated[str, StringConstraints(max_length=100)] | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _signs_webhooks(self) -> Self:
+        if (self.secret is not None) != (self.channel is Channel.WEBHOOK):
+            raise ValueError("say secret with WEBHOOK, and only with it")
+        return self
+
+
+class OnePoint(Command):
+    contact_point: UUID
+
+
+class RemoveContactPoint(OnePoint):
+    pass
+
+
+class EnableContactPoint(OnePoint):
+    pass
+
+
+class RotateSecret(OnePoint):
+    secret: Annotated[str, StringConstraints(max_length=100), Field(repr=False)]
+
+
+WallHours = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+WallTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class Prefer(OwnOrShared):
+    """How the caller is told from now on; what is left out is as her agency's policy says. `quiet` may go over midnight: 20:00-07:00."""
+
+    language: Language | None = None
+    zone: Annotated[str, StringConstraints(max_length=60), AfterValidator(known_zone)] | None = None
+    digest_at: WallTime | None = None
+    quiet: Annotated[tuple[WallHours, ...], Field(max_length=6)] | None = None

@@ -15,6 +15,9 @@ _DUE = text("""
           AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
         ORDER BY look_at LIMIT :counted) c LIMIT :counted) found""")
 _ESTIMATE = text("SELECT reltuples FROM pg_class WHERE oid = CAST('copy.watch_part_look_at_idx' AS regclass)")
+_OLDEST = text("""
+    SELECT coalesce(extract(epoch FROM clock_timestamp() - min(next_at)), 0) FROM own.delivery
+    WHERE state = 'QUEUED' AND next_at <= clock_timestamp()""")
 _OPEN = text("SELECT rule, rung, count(*) FROM own.alert WHERE is_open GROUP BY 1, 2")
 """By an index of open alerts alone: it grows with what is open, not with what ever was."""
 
@@ -30,6 +33,7 @@ class States:
         """Set monitoring's gauges."""
         metrics.CLOCKS_ARMED.set(_armed(connection))
         metrics.CLOCKS_DUE.set(_due(connection))
+        _tell_of_notifications(connection)
         blind = set(connection.execute(text("SELECT owner FROM own.blindness")).scalars())
         for owner in self.owners:
             metrics.BLIND.labels(owner).set(owner in blind)
@@ -50,3 +54,10 @@ def _due(connection: Connection) -> int:
     values = {"parts": parts, "moments": [known[part] for part in parts], "counted": COUNTED}
     found: int = connection.execute(_DUE, values).scalar_one()
     return found
+
+
+def _tell_of_notifications(connection: Connection) -> None:
+    waiting = {"WAITING": "own.notification", "QUEUED": "own.delivery", "DEAD": "own.delivery"}
+    for state, table in waiting.items():
+        metrics.NOTIFICATIONS.labels(state).set(counted(connection, f"{table} WHERE state = '{state}'"))
+    metrics.NOTIFICATION_OLDEST.set(connection.execute(_OLDEST).scalar_one())

@@ -26,16 +26,17 @@ from services.monitoring.policies import Policies, read_policies
 from services.monitoring.rules import RULES
 from services.monitoring.settings import Settings
 from services.monitoring.storage import Work
+from services.monitoring.telling.carriers import BY_THE_BOARD, Telling
 
 
-def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: float = 30.0) -> Blueprint:
+def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: float = 30.0, telling: Telling = BY_THE_BOARD) -> Blueprint:
     """Monitoring reads every case topic, its own among them. Raises BadPolicy where a policy says nothing of a rule."""
     policies.must_cover(RULES)
     owners = tuple(topic.owner for topic in case_topics(read_topics()))
     rulebook = Adoptions(files=policies)
 
     def work(connection: Connection, codec: Codec) -> Work:
-        return Work(connection, codec, rulebook)
+        return Work(connection, codec, rulebook, telling.offer)
 
     def jobs(parts: Parts) -> Mapping[str, Job]:
         told = Signal()
@@ -50,8 +51,10 @@ def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: floa
             told=told,
         )
         adopter = Adopter(engine=parts.engine, codec=parts.codec, files=policies, make_work=lambda c: work(c, parts.codec), wake=parts.wake)
+        teller = telling.teller(parts.engine, lambda c: work(c, parts.codec))
         watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
-        return {"statements": statements.run, "policies": adopter.run, "clocks": clocks.run, "blindness": watch.run}
+        running: dict[str, Job] = {"statements": statements.run, "policies": adopter.run, "clocks": clocks.run}
+        return running | {"blindness": watch.run, "notifications": teller.run}
 
     return Blueprint(
         name="monitoring",
@@ -66,6 +69,12 @@ def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: floa
         jobs=jobs,
         gauges=States(owners).look_up,
     )
+
+
+def design(settings: Settings) -> Blueprint:
+    """As its environment says."""
+    telling = Telling(offer=settings.offer, mail=settings.mail)
+    return blueprint(read_policies(settings.policies), settings.tick_seconds, settings.blind_seconds, telling)
 
 
 def copies() -> dict[type[Event], Handler]:
@@ -84,4 +93,4 @@ def _keeping(also: Callable[[Any, Any], None] | None) -> Handler:
 
 
 if __name__ == "__main__":
-    run(lambda settings: blueprint(read_policies(settings.policies), settings.tick_seconds, settings.blind_seconds), Settings)
+    run(design, Settings)

@@ -47,3 +47,26 @@ OPEN_ALERTS = gauge(
     rule=_RULE,
     rung="WORKER, SUPERVISOR, MANAGER, COORDINATOR, DUTY_AUTHORITY",
 )
+UNREACHABLE = counter(
+    "continuum_notifications_unreachable_total",
+    "People, or places told as a whole, that an alert should tell and that have no contact point.",
+    "Rises where nobody reads the board: they should say how they are reached.",
+)
+DELIVERIES = counter(
+    "continuum_notification_attempts_total",
+    "Attempts to deliver a message, by what became of them.",
+    "FAILED of one channel only: its server is away; DEAD: section of the runbook, a message didn't go out.",
+    channel="EMAIL, WEBHOOK, APPRISE",
+    outcome="SENT, FAILED, DEAD, DROPPED",
+)
+NOTIFICATIONS = gauge(
+    "continuum_notifications",
+    "What people are still to be told: WAITING for their time, QUEUED messages, and DEAD ones, up to 10,000 each.",
+    "DEAD: the runbook says how they are sent again.",
+    state="WAITING, QUEUED, DEAD",
+)
+NOTIFICATION_OLDEST = gauge(
+    "continuum_notification_oldest_seconds",
+    "For how long the oldest message waits that could go out now, in real time: those that wait to be tried again are not in it.",
+    "Above 300: nobody delivers, or too slowly.",
+)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
 from uuid import UUID
@@ -14,11 +15,14 @@ from casebus.contracts.intake import Priority
 from casebus.sharing import TABLE as SHARING
 from casebus.sharing import Sharing
 from casebus.work import Work as BusWork
+from services.monitoring.addresses import NOTHING_OFFERED, Offer
 from services.monitoring.domain.alert import Alert
 from services.monitoring.domain.directory import Person
 from services.monitoring.domain.follow_up import Care, FollowUp
 from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.reach import ContactPoint, PointState, Recipient, id_of
 from services.monitoring.domain.regime import Regimes
+from services.monitoring.notices import Notice, queue
 from services.monitoring.policies import Rulebook
 
 _BEHIND = text("""
@@ -31,15 +35,19 @@ _PRIORITY = text("SELECT body ->> 'priority' FROM copy.case_view WHERE id = :cas
 class Work(BusWork):
     """One transaction over a batch: commands, reactions and the clock worker's decisions."""
 
-    def __init__(self, connection: Connection, codec: Codec, policies: Rulebook) -> None:
+    def __init__(self, connection: Connection, codec: Codec, policies: Rulebook, offer: Offer = NOTHING_OFFERED) -> None:
         super().__init__(connection, codec)
+        self.offer = offer
         self._policies = policies
         self._case_of: dict[UUID, UUID] = {}
         self.cares = self.shelf("own.care", Care)
         self.follow_ups = self.shelf("own.follow_up", FollowUp)
         self.alerts = self.shelf("own.alert", Alert)
         self.people = self.shelf("own.person", Person)
+        self.recipients = self.shelf("own.recipient", Recipient)
+        self.points = self.shelf("own.contact_point", ContactPoint)
         self.sharing = self.shelf(SHARING, Sharing, lock=False)
+        self._notices: list[Notice] = []
 
     @cached_property
     def regimes(self) -> Regimes:
@@ -53,6 +61,37 @@ class Work(BusWork):
     def priority(self, case_id: UUID) -> Priority:
         """As far as the copy knows; MEDIUM before triage."""
         return Priority(self.connection.execute(_PRIORITY, {"case": case_id}).scalar() or Priority.MEDIUM)
+
+    def tell(self, decision: UUID, alert: Alert, priority: Priority) -> None:
+        """Whoever is on the alert's rung is told that this was decided, in this transaction."""
+        self._notices.append(Notice(decision=decision, alert=alert, priority=priority))
+
+    def save(self) -> dict[UUID, int]:
+        last = super().save()
+        notices, self._notices = self._notices, []
+        if notices:
+            queue(self.connection, notices, self.policy, self.now)
+        return last
+
+    def recipient(self, key: str) -> Recipient | None:
+        """Who is told under this key, loaded when it is asked for."""
+        self.recipients.load_ids([id_of(key)])
+        return self.recipients.get(id_of(key))
+
+    @property
+    def real_now(self) -> datetime:
+        """For what is technical: in production the same as `now`."""
+        return datetime.now(UTC)
+
+    def points_of(self, key: str) -> list[ContactPoint]:
+        """Those of this recipient that were not removed."""
+        self.points.load("recipient = :key AND state <> 'REMOVED'", {"key": key})
+        return [one for one in self.points.all() if one.recipient == key and one.state is not PointState.REMOVED]
+
+    def point(self, one: UUID) -> ContactPoint | None:
+        """The contact point, loaded when it is asked for."""
+        self.points.load_ids([one])
+        return self.points.get(one)
 
     def person(self, one: UUID) -> Person | None:
         """The entry of the directory, loaded when it is asked for."""

@@ -1,7 +1,7 @@
 """Time as an agency counts it: days by the clock on its wall, its business days and hours, its public holidays."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass as checked
 
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 NOTHING = timedelta()
+LAST_MINUTE = time(23, 59)
 T = TypeVar("T")
 
 
@@ -69,6 +70,34 @@ class Hours:
         day = date.min
         return datetime.combine(day, self.closes) - datetime.combine(day, self.opens)
 
+    def covers(self, moment: time) -> bool:
+        """Whether it lies within. Hours that end before they begin go over midnight; those until 23:59 last to the end of the day."""
+        if self.opens > self.closes:
+            return moment >= self.opens or moment < self.closes
+        return self.opens <= moment and (moment < self.closes or self.closes == LAST_MINUTE)
+
+
+def next_at(moment: datetime, at: time, zone: str) -> datetime:
+    """The first instant after `moment` at which the clock on the wall shows `at`, in UTC. A time that the clocks skip is an hour later,
+    one that they show twice is the first of the two."""
+    there = ZoneInfo(zone)
+    day = moment.astimezone(there).date()
+    while (found := datetime.combine(day, at, there).astimezone(UTC)) <= moment:
+        day += timedelta(days=1)
+    return found
+
+
+def after_quiet(moment: datetime, quiet: Sequence[Hours], zone: str) -> datetime:
+    """The moment itself, or the end of the quiet hours in which it lies. Hours that leave no minute of a day are none."""
+    found = moment
+    for _ in range(2 * len(quiet) + 1):
+        wall = found.astimezone(ZoneInfo(zone)).timetz().replace(tzinfo=None)
+        within = next((one for one in quiet if one.covers(wall)), None)
+        if within is None:
+            return found
+        found = next_at(found, time() if within.closes == LAST_MINUTE else within.closes, zone)
+    return moment
+
 
 Opening = Annotated[
     Hours,
@@ -116,7 +145,7 @@ def _holidays(country: str, subdivision: str | None) -> holidays.HolidayBase:
     return holidays.country_holidays(country, subdiv=subdivision)
 
 
-def _zone(name: str) -> str:
+def known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -131,7 +160,7 @@ class Calendar:
     days begin at midnight in the zone. `hours` are open on each business day: what `bh` counts.
     """
 
-    zone: Annotated[str, AfterValidator(_zone)]
+    zone: Annotated[str, AfterValidator(known_zone)]
     country: str
     subdivision: str | None = None
     workdays: Annotated[tuple[Weekday, ...], AfterValidator(some)] = WORKING_WEEK

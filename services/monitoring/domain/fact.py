@@ -133,6 +133,11 @@ class History:
         told = [priority for known, priority in self._triages if known.order <= fact.order]
         return told[-1] if told else Priority.MEDIUM
 
+    @property
+    def priority(self) -> Priority:
+        """As it is known now."""
+        return self.priority_at(self.facts[-1]) if self.facts else Priority.MEDIUM
+
     def rebases_after(self, start: Fact) -> Iterator[tuple[Fact, Priority]]:
         """What changes the times of clocks that run (domain.md, Clock): the first triage, and each later rise of the priority."""
         current = self.priority_at(start)

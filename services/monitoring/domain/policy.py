@@ -93,13 +93,24 @@ class FollowUps:
     grace: ByPriority
 
 
+class Language(StrEnum):
+    """In which people are told (S74)."""
+
+    EN = "en"
+    TH = "th"
+    ZH = "zh"
+    FR = "fr"
+
+
 @checked(frozen=True, kw_only=True, config=STRICT)
 class Digest:
-    """When people are told: `at_once` of these priorities, of all others in one message a day, in which hours never (`quiet`)."""
+    """When people are told: `at_once` of these priorities, of all others in one message a day, in which hours never (`quiet`); of CRITICAL
+    always, and at once. `language` is for who has not chosen one."""
 
     at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     at_once: frozenset[Priority]
     quiet: tuple[Opening, ...] = ()
+    language: Language = Language.EN
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)

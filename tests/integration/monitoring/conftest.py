@@ -1,6 +1,7 @@
 """A monitoring of its own for each test, whose database is a copy of one that was migrated once."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from sqlalchemy import make_url
 
 from casebus.migrate import migrate
 from continuum.local import postgres
+from services.monitoring.telling.carriers import BY_THE_BOARD, Telling
 from tests.integration.monitoring.world import World
 
 VERSIONS = Path(__file__).parents[3] / "services" / "monitoring" / "migrations" / "versions"
@@ -28,12 +30,19 @@ def template(database_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def world(database_server: str, template: str) -> Iterator[World]:
+    with own_world(database_server, template) as made:
+        yield made
+
+
+@contextmanager
+def own_world(database_server: str, template: str, telling: Telling = BY_THE_BOARD) -> Iterator[World]:
+    """A monitoring that tells people so."""
     name = f"monitoring_{uuid4().hex[:12]}"
     with psycopg.connect(
         make_url(database_server).set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
     ) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
-    made = World(_in(template, name), _in(database_server, name))
+    made = World(_in(template, name), _in(database_server, name), telling)
     yield made
     made.dispose()
     postgres.drop(database_server, name)

@@ -31,6 +31,8 @@ from services.monitoring import board
 from services.monitoring.clocks import ClockWorker
 from services.monitoring.main import blueprint
 from services.monitoring.policies import Policies
+from services.monitoring.storage import Work
+from services.monitoring.telling.carriers import BY_THE_BOARD, Telling
 from tests.unit.monitoring.story import LEAD, PARTNER, POLICY, REGION, day
 
 PARTITIONS = 6
@@ -61,14 +63,16 @@ def offline(occurred: datetime) -> How:
 class World:
     """One monitoring, at first at noon of the day before the first."""
 
-    def __init__(self, url: str, owner_url: str) -> None:
+    def __init__(self, url: str, owner_url: str, telling: Telling = BY_THE_BOARD) -> None:
         self.engine: Engine = database.connect(url)
         self.admin: Engine = database.connect(owner_url)
         self.codec = Codec(LockedIds())
         self.policies = Policies({"*": POLICY})
-        self.blueprint: Blueprint = blueprint(self.policies)
+        self.telling = telling
+        self.blueprint: Blueprint = blueprint(self.policies, telling=telling)
         self.copies, self.reactions = self.blueprint.tracks(self.codec)
         self.desk = self.blueprint.desk(self.engine, self.codec)
+        self.teller = telling.teller(self.engine, lambda connection: Work(connection, self.codec, self.policies, telling.offer))
         self.worker = ClockWorker(engine=self.engine, codec=self.codec, policies=self.policies, wake=lambda: None, tick=0.01)
         self.logs: dict[str, list[list[Record]]] = {topic.name: [[] for _ in range(PARTITIONS)] for topic in case_topics(read_topics())}
         self._seqs: dict[tuple[str, UUID], int] = {}
@@ -204,9 +208,11 @@ class World:
 class Case:
     """One case as its services tell of it."""
 
-    def __init__(self, world: World, name: str = "one", *, lead: str = LEAD, region: str = REGION) -> None:
+    def __init__(
+        self, world: World, name: str = "one", *, lead: str = LEAD, region: str = REGION, priority: Priority = Priority.MEDIUM
+    ) -> None:
         self.id = uuid5(IMPORT, name)
-        self.world, self.lead, self.region = world, lead, region
+        self.world, self.lead, self.region, self.priority = world, lead, region, priority
 
     def receive(self, at: datetime, how: How = LIVE) -> "Case":
         received = intake.CaseReceived(
@@ -218,12 +224,12 @@ class Case:
             referring_agency=None,
         )
         self.world.tell(received, at, how)
-        triaged = intake.CaseTriaged(case_id=self.id, priority=Priority.MEDIUM, nature=Nature.HOUSING, crisis=False)
+        triaged = intake.CaseTriaged(case_id=self.id, priority=self.priority, nature=Nature.HOUSING, crisis=False)
         self.world.tell(triaged, at + timedelta(seconds=1), how)
         return self
 
     def open(self, at: datetime, how: How = LIVE) -> "Case":
-        opened = intake.CaseOpened(case_id=self.id, agency=self.lead, region=self.region, priority=Priority.MEDIUM, under_way=False)
+        opened = intake.CaseOpened(case_id=self.id, agency=self.lead, region=self.region, priority=self.priority, under_way=False)
         self.world.tell(opened, at, how)
         return self
 

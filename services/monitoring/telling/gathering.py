@@ -1,0 +1,172 @@
+"""From what people are to be told to messages: one a person, with everything that waits for her then.
+
+What is to be told at once waits some seconds for what comes with it, and while clocks are still being decided after an outage, two minutes
+at most: so a storm is one message. A digest is one a day, whatever comes when.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, text
+
+from casebus.timebase import system_time
+from casebus.watermark import reached
+from services.monitoring.domain.directory import OF_A_REGION
+from services.monitoring.domain.message import Message, Told, message_of
+from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.reach import Channel, Manner, Recipient
+from services.monitoring.notices import FORM as RECIPIENT
+
+MESSAGE = TypeAdapter(Message)
+AT_ONE_TIME = 20
+"""Recipients in one transaction."""
+SETTLES, LONGEST = timedelta(seconds=2), timedelta(seconds=120)
+"""In real time: for how long what is told at once waits for more, and at most while a storm goes on."""
+_ANY = text("SELECT EXISTS (SELECT FROM own.notification WHERE state = 'WAITING' AND due_at <= :now)")
+_STORM = text("""
+    SELECT EXISTS (SELECT FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
+      SELECT FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
+        AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id) LIMIT 1) c)""")
+_RIPE = text("""
+    SELECT recipient FROM own.notification WHERE state = 'WAITING' AND due_at <= :now GROUP BY recipient
+    HAVING bool_or(NOT at_once) OR min(made_at) < clock_timestamp() - CAST(:longest AS interval)
+      OR (NOT CAST(:storm AS bool) AND max(made_at) < clock_timestamp() - CAST(:settles AS interval))
+    ORDER BY min(due_at) LIMIT :limit""")
+_CLAIM = text("SELECT CAST(body AS text) FROM own.recipient WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR UPDATE SKIP LOCKED")
+_WAITING = text("""
+    SELECT n.id, n.recipient, n.critical, n.at_once, n.due_at <= :now AS is_due,
+      coalesce(a.body ->> 'state' IN ('RAISED', 'ACKNOWLEDGED'), false) AS is_open, a.case_id, a.rule,
+      a.rung, a.agency, a.body ->> 'target_agency' AS target, a.body ->> 'also_agency' AS also, (a.body ->> 'due_at')::timestamptz AS due_at
+    FROM own.notification n LEFT JOIN own.alert a ON a.id = n.alert_id
+    WHERE n.recipient = ANY(CAST(:keys AS text[])) AND n.state = 'WAITING' FOR UPDATE OF n""")
+_POINTS = text("""
+    SELECT recipient, id, body ->> 'channel' FROM own.contact_point WHERE recipient = ANY(CAST(:keys AS text[])) AND state = 'ACTIVE'""")
+_MESSAGE = text("""
+    INSERT INTO own.message (id, recipient, day, language, content)
+    VALUES (:id, :recipient, :day, :language, CAST(:content AS jsonb)) ON CONFLICT (recipient, day) DO NOTHING RETURNING id""")
+_DELIVER = text("""
+    INSERT INTO own.delivery (id, message_id, point_id, channel)
+    SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:messages AS uuid[]), CAST(:points AS uuid[]), CAST(:channels AS text[]))""")
+_MARK = text("UPDATE own.notification SET state = :state, message_id = :message WHERE id = ANY(CAST(:ids AS uuid[]))")
+_LATER = text("UPDATE own.notification SET due_at = :due WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+
+class Item(NamedTuple):
+    """What somebody is to be told, with its alert as it is now."""
+
+    id: UUID
+    recipient: str
+    critical: bool
+    at_once: bool
+    is_due: bool
+    is_open: bool
+    case_id: UUID
+    rule: str
+    rung: str
+    agency: str
+    target: str
+    also: str | None
+    due_at: datetime
+
+    def told(self) -> Told:
+        places = () if self.rung in OF_A_REGION else (self.target, self.also)
+        agencies = tuple(dict.fromkeys(each for each in (self.agency, *places) if each))
+        return Told(case_id=self.case_id, rule=self.rule, due_at=self.due_at, agencies=agencies, critical=self.critical)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gathered:
+    """How many recipients were looked at, how many messages made."""
+
+    recipients: int
+    messages: int
+
+
+def gather(connection: Connection, policy: Callable[[str, str], Policy]) -> Gathered:
+    """One transaction: messages for some of those whose time has come. Several may gather: each takes recipients that no other holds."""
+    now = system_time(connection)
+    if not connection.execute(_ANY, {"now": now}).scalar_one():
+        return Gathered(recipients=0, messages=0)
+    known = reached(connection).partitions
+    parts = sorted(known)
+    storm = connection.execute(_STORM, {"parts": parts, "moments": [known[part] for part in parts]}).scalar_one()
+    ripe = {"now": now, "storm": storm, "settles": SETTLES, "longest": LONGEST, "limit": AT_ONE_TIME}
+    keys = list(connection.execute(_RIPE, ripe).scalars())
+    if not keys:
+        return Gathered(recipients=0, messages=0)
+    held = [RECIPIENT.validate_json(body) for body in connection.execute(_CLAIM, {"keys": keys}).scalars()]
+    mine = {"keys": [one.key for one in held], "now": now}
+    items: dict[str, list[Item]] = defaultdict(list)
+    for row in connection.execute(_WAITING, mine):
+        items[row.recipient].append(Item(*row))
+    points: dict[str, list[tuple[UUID, Channel]]] = defaultdict(list)
+    for key, one, channel in connection.execute(_POINTS, mine):
+        points[key].append((one, Channel(channel)))
+    made = 0
+    for one in held:
+        manner = one.manner(policy(one.region, one.agency))
+        made += _Desk(connection, one, manner, now).settle(items[one.key], points[one.key])
+    return Gathered(recipients=len(held), messages=made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What is done for one recipient."""
+
+    connection: Connection
+    recipient: Recipient
+    manner: Manner
+    now: datetime
+
+    def settle(self, items: list[Item], points: list[tuple[UUID, Channel]]) -> bool:
+        """Whether there is a message now."""
+        self._mark("LEFT_OUT", [one for one in items if not one.is_open])
+        left = [one for one in items if one.is_open]
+        hurried = any(one.at_once and one.is_due for one in left)
+        taken = left if hurried else [one for one in left if one.is_due]
+        if not taken:
+            return False
+        if not points:
+            self._mark("UNREACHED", taken)
+            return False
+        day = None if hurried else self.now.astimezone(ZoneInfo(self.manner.zone)).date()
+        message = self._write(taken, day)
+        if message is None:  # the day has its message: what came late is in the next one
+            later = {"due": self.manner.digest_after(self.now), "ids": [one.id for one in taken]}
+            self.connection.execute(_LATER, later)
+            return False
+        self._mark("TOLD", taken, message)
+        self.connection.execute(_DELIVER, _to(message, points))
+        return True
+
+    def _write(self, items: Iterable[Item], day: date | None) -> UUID | None:
+        """The id is the same whoever writes it: what is delivered twice is known by it."""
+        told = list(items)
+        said = {
+            "id": uuid5(self.recipient.id, str(min(one.id for one in told))),
+            "recipient": self.recipient.key,
+            "day": day,
+            "language": self.manner.language,
+            "content": MESSAGE.dump_json(message_of((one.told() for one in told), self.now)).decode(),
+        }
+        found: UUID | None = self.connection.execute(_MESSAGE, said).scalar()
+        return found
+
+    def _mark(self, state: str, items: Iterable[Item], message: UUID | None = None) -> None:
+        if ids := [one.id for one in items]:
+            self.connection.execute(_MARK, {"state": state, "message": message, "ids": ids})
+
+
+def _to(message: UUID, points: list[tuple[UUID, Channel]]) -> Mapping[str, Any]:
+    return {
+        "ids": [uuid5(message, str(point)) for point, _ in points],
+        "messages": [message] * len(points),
+        "points": [point for point, _ in points],
+        "channels": [channel for _, channel in points],
+    }

@@ -1,0 +1,294 @@
+"""People are told of alerts: by a digest a day, of critical ones at once, once, and of nothing else."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from email.message import EmailMessage
+from threading import Event as Signal
+from threading import Thread, enumerate
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.fernet import Fernet
+
+from casebus.contracts.intake import Priority
+from casebus.envelope import Role
+from casebus.identity import Principal
+from casebus.rebuild import rebuild
+from services.monitoring.addresses import Offer
+from services.monitoring.domain.reach import Channel
+from services.monitoring.listings import Listings
+from services.monitoring.sealing import Seal
+from services.monitoring.telling import delivery, gathering
+from services.monitoring.telling.carriers import Telling
+from tests.integration.monitoring.conftest import own_world
+from tests.integration.monitoring.world import Case, World, worker
+from tests.receivers import MailBox, mail_server
+from tests.unit.monitoring.story import LEAD, REGION, day
+from tests.waiting import until
+
+ADDRESS = "w1@example.org"
+HERSELF = Principal(actor="w1", role=Role.WORKER, agency=LEAD, region=REGION, reads_only=False)
+OPERATOR = Principal(actor="op", role=Role.OPERATOR, agency="operations", region=REGION, reads_only=False)
+
+
+@pytest.fixture
+def box() -> MailBox:
+    return MailBox()
+
+
+@pytest.fixture
+def world(database_server: str, template: str, box: MailBox, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Where mail goes out, and nothing waits for what may come with it."""
+    monkeypatch.setattr(gathering, "SETTLES", timedelta())
+    offer = Offer(channels=frozenset(Channel), seal=Seal((Fernet.generate_key().decode(),)), private=True)
+    with mail_server(box) as mail, own_world(database_server, template, Telling(offer=offer, mail=mail)) as made:
+        made.worker.__dict__["directory"] = Listings().known
+        yield made
+
+
+def listed(world: World, person: str = "w1", function: str = "WORKER", address: str | None = ADDRESS) -> Principal:
+    """Somebody of the directory, with an e-mail address."""
+    entry: dict[str, Any] = {"person": person, "agency": LEAD, "region": REGION, "functions": [function]}
+    assert world.ask("list-person", OPERATOR, **entry).is_done
+    herself = Principal(actor=person, role=Role.WORKER, agency=LEAD, region=REGION, reads_only=False)
+    if address is not None:
+        assert world.ask("add-contact-point", herself, channel="EMAIL", address=address).is_done
+    return herself
+
+
+def missed(world: World, name: str = "one", priority: Priority = Priority.MEDIUM) -> Case:
+    """Opened on day 0; its follow-up is missed on day 15, at noon."""
+    return Case(world, name, priority=priority).receive(day(0)).open(day(0))
+
+
+def told(world: World) -> None:
+    """Everything that is to go out now has been tried."""
+    while world.teller.gather():
+        pass
+    while world.teller.deliver():
+        until(lambda: not any(thread.name.startswith("tell-") for thread in enumerate()))
+
+
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_content()
+    assert isinstance(body, str)
+    return body.replace("\r\n", "\n")
+
+
+def test_an_alert_is_told_in_the_next_morning_s_digest(world: World, box: MailBox) -> None:
+    listed(world)
+    case = missed(world)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    assert box.mails == []
+    world.step(day(15.83))  # 07:55 in London
+    told(world)
+    assert box.mails == []
+    world.step(day(15.84))  # 08:09
+    told(world)
+    [mail] = box.to(ADDRESS)
+    assert text_of(mail).splitlines()[0] == f"Case {case.id.hex[-8:]}: follow-up missed, for 1 day. {LEAD}"
+    told(world)
+    assert len(box.mails) == 1
+
+
+def test_a_critical_alert_goes_at_once_through_quiet_hours_and_takes_along_what_waits(world: World, box: MailBox) -> None:
+    herself = listed(world)
+    assert world.ask("prefer", herself, quiet=["00:00-23:00"], digest_at="23:30").is_done
+    missed(world)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    assert box.mails == []
+    missed(world, "urgent", Priority.CRITICAL)
+    world.settle()
+    world.go(day(15.2))
+    told(world)
+    [mail] = box.to(ADDRESS)
+    assert mail["Subject"] == "Critical: 2 alerts wait for somebody to act"
+    world.step(day(17))
+    told(world)
+    assert len(box.mails) == 1
+
+
+def test_an_alert_that_is_closed_or_put_off_before_its_digest_is_left_out(world: World, box: MailBox) -> None:
+    listed(world)
+    cases = [missed(world, name) for name in ("closed", "put off", "open")]
+    world.go(day(1))
+    world.go(day(15.1))
+    closed, put_off, left = (world.rows("SELECT id FROM own.alert WHERE case_id = :case", case=case.id)[0][0] for case in cases)
+    assert world.ask("resolve-alert", worker(), closed, version=1).is_done
+    assert world.ask("suppress-alert", worker(), put_off, version=1, reason=_reason(world), until_at=day(17).isoformat()).is_done
+    world.step(day(15.9))
+    told(world)
+    [mail] = box.to(ADDRESS)
+    assert cases[2].id.hex[-8:] in text_of(mail)
+    assert mail["Subject"].startswith("1 alert ")
+    assert states(world) == {closed: "LEFT_OUT", put_off: "LEFT_OUT", left: "TOLD"}
+
+
+def _reason(world: World) -> str:
+    kind: Any = world.desk.specs["suppress-alert"].model.model_fields["reason"].annotation
+    return next(str(each) for each in kind if each != "OTHER")
+
+
+def states(world: World) -> dict[UUID, str]:
+    return dict(tuple(row) for row in world.rows("SELECT alert_id, state FROM own.notification"))
+
+
+def test_one_message_a_person_and_day_whatever_comes_late(world: World, box: MailBox) -> None:
+    listed(world)
+    missed(world)
+    world.go(day(1))
+    world.go(day(15.1))
+    world.step(day(15.9))
+    told(world)
+    missed(world, "late")
+    for moment in (15.92, 15.94):
+        world.go(day(moment))
+    world.do("UPDATE own.notification SET due_at = own.system_time() WHERE state = 'WAITING'")
+    told(world)
+    assert len(box.mails) == 1
+    world.step(day(16.9))
+    told(world)
+    assert [mail["Subject"][:8] for mail in box.to(ADDRESS)] == ["1 alert ", "1 alert "]
+
+
+def test_nothing_is_told_twice_when_copies_are_read_again(world: World, box: MailBox) -> None:
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    before = len(box.mails)
+    assert before >= 1
+    rebuild(world.admin)
+    world.prepare()
+    world.go(day(15.15))
+    world.do("UPDATE copy.watch SET look_at = now() - interval '99 years'")
+    world.decide()
+    told(world)
+    assert len(box.mails) == before
+
+
+def test_after_an_outage_only_the_highest_due_rung_is_told(world: World, box: MailBox) -> None:
+    """The worker's and the supervisor's windows passed while nobody looked."""
+    for person, function in (("w1", "WORKER"), ("s1", "SUPERVISOR"), ("m1", "MANAGER"), ("c1", "COORDINATOR")):
+        listed(world, person, function, f"{person}@example.org")
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    box.mails.clear()
+    world.go(day(25))
+    told(world)
+    assert {to for to, _ in box.mails} == {"c1@example.org"}
+
+
+def test_nothing_but_reference_rule_age_and_agencies_is_said(world: World, box: MailBox) -> None:
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    for mail in box.to(ADDRESS):
+        assert {name.lower() for name in mail.keys()} <= OUR_HEADERS  # noqa: SIM118  # a mail's names come twice where a header does
+        *lines, blank, close = text_of(mail).splitlines()
+        assert (blank, close) == ("", "Sign in to continuum to read more and to act.")
+        assert all(re.fullmatch(rf"Case [0-9a-f]{{8}}: [a-z -]+, for \d+ (minute|hour|day)s?\. {LEAD}", line) for line in lines)
+        assert lines
+
+
+OUR_HEADERS = {
+    "from",
+    "to",
+    "subject",
+    "date",
+    "message-id",
+    "auto-submitted",
+    "content-language",
+    "content-type",
+    "content-transfer-encoding",
+    "mime-version",
+    "x-peer",
+    "x-mailfrom",
+    "x-rcptto",
+}
+
+
+def test_a_mail_that_is_refused_for_now_is_tried_again_with_the_same_id(world: World, box: MailBox) -> None:
+    listed(world)
+    answers = iter(["451 later"])
+    box.answer = lambda _: next(answers, "250 taken")
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    [(state, attempts, because)] = world.rows("SELECT state, attempts, because FROM own.delivery")
+    assert (state, attempts, because, box.mails) == ("QUEUED", 1, "MAIL_REFUSED_451", [])
+    world.do("UPDATE own.delivery SET next_at = clock_timestamp()")
+    told(world)
+    [mail] = box.to(ADDRESS)
+    [(message,)] = world.rows("SELECT id FROM own.message")
+    assert mail["Message-ID"] == f"<{message}@example.org>"
+
+
+def test_an_address_that_is_refused_is_dead_until_an_operator_tries_it_again(world: World, box: MailBox) -> None:
+    listed(world)
+    box.answer = lambda _: "550 nobody of this name"
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    with world.engine.begin() as connection:
+        [dead] = delivery.dead(connection)
+        assert (dead.because, dead.recipient) == ("MAIL_REFUSED_550", "me:w1")
+        box.answer = lambda _: "250 taken"
+        assert delivery.revive(connection, dead.id) == 1
+    told(world)
+    assert len(box.to(ADDRESS)) == 1
+
+
+def test_a_server_that_stays_away_is_tried_so_often_and_no_more(world: World) -> None:
+    listed(world)
+    world.teller.carriers = {}
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    with mail_server(MailBox(answer=lambda _: "421 away")) as away:
+        world.teller.carriers = Telling(offer=world.telling.offer, mail=away).carriers()
+        for _ in range(len(delivery.PAUSES)):
+            told(world)
+            world.do("UPDATE own.delivery SET next_at = clock_timestamp()")
+        assert world.rows("SELECT state FROM own.delivery") == [("QUEUED",)]
+        told(world)
+    assert world.rows("SELECT state, attempts FROM own.delivery") == [("DEAD", len(delivery.PAUSES) + 1)]
+
+
+@contextmanager
+def running(*worlds: World) -> Iterator[None]:
+    """A worker each, until the block ends."""
+    stop = Signal()
+    threads = [Thread(target=world.teller.run, args=(stop,), daemon=True) for world in worlds]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def test_the_job_tells_by_itself(world: World, box: MailBox) -> None:
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    with running(world):
+        until(lambda: box.to(ADDRESS))
