@@ -34,7 +34,9 @@ quarantine = typer.Typer(no_args_is_help=True, help="Records that could not be a
 app.add_typer(schemas, name="schemas")
 app.add_typer(topics, name="topics")
 app.add_typer(imports, name="import")
+policy = typer.Typer(no_args_is_help=True, help="What the policies do, and others would.")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(policy, name="policy")
 
 
 @contextmanager
@@ -146,6 +148,28 @@ def import_people(path: Annotated[Path, typer.Argument(help="The CSV file.", exi
             typer.echo(each, err=True)
         if refused:
             raise typer.Exit(1)
+
+
+@policy.command("backtest")
+def policy_backtest(
+    path: Annotated[Path, typer.Option("--policy", help="The policy file that is tried.", exists=True, dir_okay=False)],
+    since: Annotated[str | None, typer.Option(help="Alerts from this day on; all, without it.", metavar="DAY")] = None,
+    *,
+    as_told: Annotated[bool, typer.Option("--as-told", help="What was imported counts from when it was told, as for the clocks.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON instead of the table.")] = False,
+) -> None:
+    """Count the alerts that another policy would have raised, beside today's, by agency, rule and rung. Nothing is changed or sent.
+
+    Example: `continuum policy backtest --policy new.yaml --since 2026-01-01`
+    """
+    from continuum.backtest import run
+
+    with clear_failures():
+        found = run(path, since, as_told=as_told, console=Console(stderr=True))
+    if as_json:
+        typer.echo(found.as_json())
+    else:
+        Console(width=None if Console().is_terminal else 200).print(found.table())
 
 
 @app.command()

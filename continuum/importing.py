@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from casebus.envelope import Role
+from continuum import progress
 from continuum.batches import BatchFailed
 from continuum.demo import shown
 from continuum.eventlog import bring_in
@@ -34,7 +35,7 @@ def import_log(path: Path, mapping_path: Path, *, dry_run: bool, console: Consol
     """The number of rows and cases that are wrong: then nothing, or not all, was sent. Raises LocalFailure where nothing could be done."""
     mapping = read_mapping(mapping_path)
     with spool() as rows:
-        with bring_in.shown(console, "Reading") as watch:
+        with progress.shown(console, "Reading") as watch:
             found = bring_in.take_in(path, mapping, rows, watch)
         for line in found.lines():
             say(f"{path.name}: {line}")
@@ -49,7 +50,7 @@ def _send_log(path: Path, mapping: Mapping, rows: Spool, found: bring_in.Summary
     urls = _urls(home)
     who: dict[str, str] = {"actor": "csv-importer", "agency": "operations", "region": mapping.region}
     try:
-        with sending(home, urls, **who) as sender, bring_in.shown(console, "Importing") as watch:
+        with sending(home, urls, **who) as sender, progress.shown(console, "Importing") as watch:
             for trouble in bring_in.send(path, mapping, rows, found, sender, watch):
                 refused += 1
                 say(str(trouble))
@@ -68,8 +69,8 @@ def import_return(folder: Path, until: date | None, console: Console, say: Calla
     urls = _urls(home)
     moment = plan.start_of(until or sample.found.last_day + timedelta(days=1))
     try:
-        with sending(home, urls) as sender, shown(console) as progress:
-            outcome = Flow(sample.plans, sender).bring_in(moment, plan.import_id(sample.found.digest, moment), progress)
+        with sending(home, urls) as sender, shown(console) as watch:
+            outcome = Flow(sample.plans, sender).bring_in(moment, plan.import_id(sample.found.digest, moment), watch)
         for trouble in outcome.troubles:
             console.print(str(trouble), highlight=False)
         say(_figures(home, urls, REGION, cases=outcome.cases, periods=sample.periods_before(until)))

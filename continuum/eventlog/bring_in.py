@@ -6,16 +6,13 @@ Nothing is sent of a file of which a row is wrong. Keys are made of the facts: s
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from continuum.acts import OWNERS, CasePlan
@@ -24,14 +21,13 @@ from continuum.eventlog.plan import import_id, plan_case
 from continuum.eventlog.spool import Spool
 from continuum.eventlog.table import Fault, Faults, Reading, Row, Table
 from continuum.flow import Flow
+from continuum.progress import Watch
 from continuum.rounds import Sender, Trouble
 
 SHOWN = 100
 """How many faults are printed."""
 TOGETHER = 500
 """Cases that are on their way at one time."""
-Watch = Callable[[float, float], None]
-"""Told how much is dealt with, and of how much."""
 
 
 @dataclass(slots=True)
@@ -99,15 +95,6 @@ def digest(path: Path, mapping: Mapping) -> str:
         whole = hashlib.file_digest(file, "sha256")
     whole.update(json.dumps(mapping.model_dump(mode="json"), sort_keys=True).encode())
     return whole.hexdigest()
-
-
-@contextmanager
-def shown(console: Console, what: str) -> Iterator[Watch]:
-    """A bar that is drawn from the first word on."""
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _onward(watch: Watch, before: int, total: int, done: int, _: int) -> None:

@@ -64,7 +64,7 @@ def read_policies(folder: Path) -> Policies:
     """Every `*.yaml` of the folder. Raises BadPolicy with every mistake of the first file that has one."""
     files: dict[Scope, Document] = {}
     for path in sorted(folder.glob("*.yaml")):
-        document = _document(path)
+        document = read_document(path)
         scope = scope_of(document.value)
         if scope in files:
             raise BadPolicy(f"{path.name}: line {document.place(('region',))[0]}: region: there is another policy for it; keep one")
@@ -85,7 +85,8 @@ def read_policies(folder: Path) -> Policies:
     )
 
 
-def _document(path: Path) -> Document:
+def read_document(path: Path) -> Document:
+    """One file. Raises BadPolicy."""
     try:
         document = read(path)
     except Unreadable as error:

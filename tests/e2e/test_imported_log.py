@@ -1,6 +1,8 @@
 """An agency's own history comes in by a CSV file and a mapping, and raises the alerts that its rows owe in its own zone and calendar."""
 
 import csv
+import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +13,9 @@ from rich.console import Console
 from sqlalchemy import NullPool, create_engine, text
 
 from casebus.envelope import Role
+from continuum.backtest import run as backtest
 from continuum.importing import import_log
-from tests.e2e.conftest import Platform
+from tests.e2e.conftest import ELSEWHERE, Platform
 from tests.oracle.eventlog import RULES, WRITTEN, ZONE, Owed, owed
 
 SEED = 20260302
@@ -112,6 +115,14 @@ def stated(platform: Platform) -> list[int]:
     return found
 
 
+def alerts_of_the_region(platform: Platform) -> Counter[tuple[str, str, str]]:
+    """Agency, rule and rung of all that was raised."""
+    coordinator = platform.person("regional-office", Role.COORDINATOR, region="chiang-mai")
+    found = coordinator.ask("monitoring", "/alerts?state=any&limit=500").json()
+    assert found["next"] is None
+    return Counter((one["agency"], one["rule"], one["rung"]) for one in found["items"])
+
+
 def bring_in(log: Path, mapping: Path) -> int:
     return import_log(log, mapping, dry_run=False, console=Console(quiet=True), say=print)
 
@@ -152,3 +163,27 @@ def test_the_worked_example_comes_in_and_leaves_the_one_that_was_forgotten(platf
         ("REFERRAL_UNANSWERED", "family-shelter"),
         ("STALLED_CASE", "nakornping-hospital"),
     ]
+
+
+def test_a_backtest_of_todays_policy_says_what_was_raised_and_one_of_another_what_would_be(
+    platform: Platform, home: Path, tmp_path: Path
+) -> None:
+    folder, quiet = Path(__file__).parents[2] / "docs" / "import", Console(quiet=True)
+    assert bring_in(folder / "shelter-log.csv", folder / "shelter-map.yaml") == 0
+    counts, raised_there = stated(platform), alerts_of_the_region(platform)
+    found = backtest(ELSEWHERE, None, as_told=True, console=quiet)
+    said = Counter({(agency, rule, rung): n for (agency, rule), line in found.compared.lines.items() for rung, n in line.today.items()})
+    assert raised_there
+    assert said == raised_there == alerts_of_the_region(platform)
+    assert all(line.today == line.new and not line.differ for line in found.compared.lines.values())
+    other = tmp_path / "new.yaml"
+    text = ELSEWHERE.read_text().replace('version: "1"', 'version: "2"')
+    other.write_text(text.replace("REFERRAL_UNANSWERED: {within: 2bd", "REFERRAL_UNANSWERED: {within: 6mo"))
+    row = next(
+        row
+        for row in json.loads(backtest(other, "2026-01-01", as_told=False, console=quiet).as_json())["rows"]
+        if (row["agency"], row["rule"]) == ("family-shelter", "REFERRAL_UNANSWERED")
+    )
+    assert row["today"]["alerts"] > row["new"]["alerts"] == 0
+    assert row["examples"]["gone"]
+    assert stated(platform) == counts

@@ -23,7 +23,7 @@ NAMESPACE = UUID("6f1c2f0e-6c0b-5f52-9d0e-2a4b4f1f7a11")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """One event to state, once: its id is the same whenever it is decided again. `history`: it is told with the time it had, to nobody.
-    `policy_version` is the stamp of the policy that was in force (S66)."""
+    `policy_version` is the stamp of the policy that was in force (S66). `moment`: of a breach, from when it could be decided."""
 
     id: UUID
     event: Event
@@ -31,6 +31,7 @@ class Decision:
     agency: str
     policy_version: str
     occurred_at: datetime | None = None
+    moment: datetime | None = None
 
     @property
     def history(self) -> bool:
@@ -71,7 +72,7 @@ def _of_breach(ladder: Ladder, rule: Rule, clock: Clock, verdict: Verdict) -> It
     history = ladder.history
     one, moment = alert_id(history.case_id, rule, clock), verdict.moment or verdict.deadline
     agency = responsible(history, clock, moment)
-    decision = partial(Decision, agency=agency, policy_version=ladder.law.of(agency).at(moment).stamp)
+    decision = partial(Decision, agency=agency, policy_version=ladder.law.of(agency).at(moment).stamp, moment=moment)
     for said in rule.states(clock, verdict):
         at = said.at if verdict.history else None
         yield decision(id=uuid5(one, said.event.TYPE), event=said.event, because=said.because, occurred_at=at)

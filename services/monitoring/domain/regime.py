@@ -107,6 +107,12 @@ def always(find: Callable[[str, str], Policy]) -> Regimes:
     return Regimes(lambda region, agency: Regime((Version(None, find(region, agency)),)))
 
 
+def held_always(written: Mapping[Scope, Written]) -> Regimes:
+    """What is written for each scope, as if it had held always; one of them is for everywhere. Raises ValidationError when asked."""
+    order = sorted(written, key=lambda scope: (scope[0] != EVERYWHERE, bool(scope[1]), scope))
+    return adopted(Adoption(since=None, written=written[scope]) for scope in order)
+
+
 def adopted(adoptions: Iterable[Adoption]) -> Regimes:
     """As they were adopted, the oldest first; one of the first is for everywhere. Policies that are equal are one object."""
     history = list(adoptions)
