@@ -13,7 +13,7 @@ from casebus.http import Caller, Seen
 from casebus.identity import Principal
 from services.intake import commands as asked
 from services.intake import handlers
-from services.intake.domain import Case, EmergencyAccess
+from services.intake.domain import Case, Consent, EmergencyAccess
 from services.intake.storage import Work, case_by_reference
 
 
@@ -32,8 +32,20 @@ def view(case: Case) -> dict[str, Any]:
         "priority": case.priority,
         "worker_id": str(case.worker) if case.worker else None,
         "import_id": str(case.importing) if case.importing else None,
+        "consents": [_consent(consent) for consent in case.consents],
         "emergency_accesses": [_access(access) for access in case.accesses],
         "agencies": [{"agency": a, "role": part.role, "state": part.state} for a, part in sorted(case.parts.items())],
+    }
+
+
+def _consent(consent: Consent) -> dict[str, Any]:
+    return {
+        "consent_id": str(consent.id),
+        "purpose": consent.purpose,
+        "recipient": consent.recipient,
+        "from_on": consent.from_on.isoformat(),
+        "until_on": consent.until_on.isoformat(),
+        "state": consent.state,
     }
 
 
@@ -49,7 +61,10 @@ def _access(access: EmergencyAccess) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of intake, by its name."""
-    return {spec.name: spec for spec in (*_of_reception(), *_of_participation(), *_of_leading(), *_of_emergencies(), *_of_imports())}
+    return {
+        spec.name: spec
+        for spec in (*_of_reception(), *_of_participation(), *_of_leading(), *_of_consents(), *_of_emergencies(), *_of_imports())
+    }
 
 
 def _of_reception() -> list[Spec]:
@@ -91,6 +106,16 @@ def _of_leading() -> list[Spec]:
         Spec(name="propose-lead", path=lead, model=asked.ProposeLead, handler=handlers.propose_lead, view=view, act=Act.LEAD),
         Spec(name="accept-lead", path=f"{lead}/acceptance", model=asked.AcceptLead, handler=handlers.accept_lead, **asked_for),
         Spec(name="reject-lead", path=f"{lead}/rejection", model=asked.RejectLead, handler=handlers.reject_lead, **asked_for),
+    ]
+
+
+def _of_consents() -> list[Spec]:
+    several = "/cases/{id}/consents"
+    return [
+        Spec(name="give-consent", path=several, model=asked.GiveConsent, handler=handlers.give_consent, view=view),
+        Spec(
+            name="withdraw-consent", path=f"{several}/withdrawal", model=asked.WithdrawConsent, handler=handlers.withdraw_consent, view=view
+        ),
     ]
 
 

@@ -1,12 +1,23 @@
 """What may be asked of intake: the bodies of its commands. An unknown field, or an unknown word in a list of words, is refused."""
 
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from casebus.command import Command, Slug
-from casebus.contracts.intake import AgencyKind, CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason, ReviewResult
+from casebus.contracts.intake import (
+    AgencyKind,
+    CaseSource,
+    ConsentPurpose,
+    DeclineReason,
+    Nature,
+    ParticipantRole,
+    Priority,
+    PriorityReason,
+    ReviewResult,
+)
 
 Owner = Annotated[str, StringConstraints(pattern=r"^(intake|planning|referral|monitoring)$")]
 
@@ -86,6 +97,20 @@ class AcceptLead(Command):
 
 class RejectLead(Command):
     pass
+
+
+class GiveConsent(Command):
+    """The client's, to one agency, for one purpose, on these days, the last one included. `consent_id` is as callers name it."""
+
+    consent_id: UUID | None = None
+    purpose: ConsentPurpose
+    recipient: Slug
+    from_on: date
+    until_on: date
+
+
+class WithdrawConsent(Command):
+    consent_id: UUID
 
 
 class OpenInEmergency(Command):

@@ -1,14 +1,24 @@
 """A case as intake knows it: received, triaged, then opened, declined or redirected; who shares it and who leads (S01–S06, S49)."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from casebus.access import Emergency, Standing
 from casebus.contracts import intake as said
-from casebus.contracts.intake import CaseSource, DeclineReason, Nature, ParticipantRole, Priority, PriorityReason, ReviewResult
+from casebus.contracts.intake import (
+    CaseSource,
+    ConsentPurpose,
+    DeclineReason,
+    Nature,
+    ParticipantRole,
+    Priority,
+    PriorityReason,
+    ReviewResult,
+)
 from casebus.errors import Conflict, Fix, Invalid
+from casebus.event import Event
 
 
 class CaseState(StrEnum):
@@ -55,6 +65,29 @@ class EmergencyAccess:
     """What another person found, once somebody has looked at it."""
 
 
+class ConsentState(StrEnum):
+    """Where a consent stands; one whose last day is over has expired."""
+
+    GIVEN = "GIVEN"
+    WITHDRAWN = "WITHDRAWN"
+    SUPERSEDED = "SUPERSEDED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Consent:
+    """That the recipient may learn of the case, for one purpose, on these days (S10, S12). It is kept; nothing asks for it yet."""
+
+    id: UUID
+    purpose: ConsentPurpose
+    recipient: str
+    from_on: date
+    until_on: date
+    state: ConsentState = ConsentState.GIVEN
+
+    def replaces(self, other: "Consent") -> bool:
+        return other.state is ConsentState.GIVEN and (other.purpose, other.recipient) == (self.purpose, self.recipient)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """Each method returns the case as it is afterwards and the event that says so; it raises Conflict where the state doesn't allow it."""
@@ -73,6 +106,7 @@ class Case:
     parts: dict[str, Part] = field(default_factory=dict)
     importing: UUID | None = None
     accesses: tuple[EmergencyAccess, ...] = ()
+    consents: tuple[Consent, ...] = ()
 
     def standing(self) -> Standing:
         return Standing(
@@ -185,6 +219,35 @@ class Case:
         self._must_be_proposed_to(agency)
         event = said.LeadHandoverRejected(case_id=self.id, from_agency=self.lead, to_agency=agency)
         return self._next(proposed_lead=None), event
+
+    def give_consent(self, consent: Consent, today: date) -> "tuple[Case, *tuple[Event, ...]]":
+        """S10, S12. It takes the place of one for the same purpose and agency."""
+        if any(known.id == consent.id for known in self.consents):
+            raise Conflict("The case has a consent of this id already.")
+        if consent.until_on < max(consent.from_on, today):
+            raise Invalid("A consent holds for a time.", Fix("until_on", "a day to come, not before from_on"))
+        before = [known for known in self.consents if consent.replaces(known)]
+        superseded = (said.ConsentSuperseded(case_id=self.id, consent_id=each.id, successor=consent.id) for each in before)
+        kept = tuple(replace(each, state=ConsentState.SUPERSEDED) if each in before else each for each in self.consents)
+        given = said.ConsentGiven(
+            case_id=self.id,
+            consent_id=consent.id,
+            purpose=consent.purpose,
+            recipient=consent.recipient,
+            from_on=consent.from_on,
+            until_on=consent.until_on,
+        )
+        events: tuple[Event, ...] = (*superseded, given)
+        return self._next(consents=(*kept, consent)), *events
+
+    def withdraw_consent(self, consent_id: UUID) -> tuple["Case", said.ConsentWithdrawn]:
+        found = next((each for each in self.consents if each.id == consent_id), None)
+        if found is None:
+            raise Invalid("The case has no such consent.", Fix("consent_id", "the id of a consent of this case"))
+        if found.state is not ConsentState.GIVEN:
+            raise Conflict(f"The consent is {found.state}.")
+        kept = tuple(replace(each, state=ConsentState.WITHDRAWN) if each is found else each for each in self.consents)
+        return self._next(consents=kept), said.ConsentWithdrawn(case_id=self.id, consent_id=consent_id)
 
     def open_in_emergency(self, access: EmergencyAccess, now: datetime) -> tuple["Case", said.EmergencyAccessGranted]:
         """S11: for one person, and for some hours. Somebody else looks at it afterwards."""

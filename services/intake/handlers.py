@@ -14,7 +14,7 @@ from casebus.errors import Absent, Conflict, Fix, Forbidden, Invalid
 from casebus.event import Event
 from services.intake import commands as asked
 from services.intake import domain
-from services.intake.domain import Case, EmergencyAccess
+from services.intake.domain import Case, Consent, EmergencyAccess
 
 
 class Work(Protocol):
@@ -22,6 +22,9 @@ class Work(Protocol):
 
     cause: Cause
     now: datetime
+
+    @property
+    def effective(self) -> datetime: ...
 
     @property
     def cases(self) -> Holds[Case]: ...
@@ -121,6 +124,24 @@ def reject_lead(case_id: UUID, command: asked.RejectLead, work: Work) -> Case:
     return _put(work, *_case(work, case_id).reject_lead(work.cause.agency))
 
 
+def give_consent(case_id: UUID, command: asked.GiveConsent, work: Work) -> Case:
+    """S10, S12: the client agrees that an agency learns of the case."""
+    case = _case(work, case_id)
+    consent = Consent(
+        id=command.consent_id or uuid5(case_id, f"consent {case.version}"),
+        purpose=command.purpose,
+        recipient=command.recipient,
+        from_on=command.from_on,
+        until_on=command.until_on,
+    )
+    return _put(work, *case.give_consent(consent, work.effective.date()))
+
+
+def withdraw_consent(case_id: UUID, command: asked.WithdrawConsent, work: Work) -> Case:
+    """The client agrees no more."""
+    return _put(work, *_case(work, case_id).withdraw_consent(command.consent_id))
+
+
 def open_in_emergency(case_id: UUID, command: asked.OpenInEmergency, work: Work) -> Case:
     """S11: somebody who takes no part in it has to read the case at once."""
     case, cause = _case(work, case_id), work.cause
@@ -168,7 +189,8 @@ def _case(work: Work, case_id: UUID) -> Case:
     return case
 
 
-def _put(work: Work, case: Case, event: Event) -> Case:
-    work.emit(event)
+def _put(work: Work, case: Case, *events: Event) -> Case:
+    for event in events:
+        work.emit(event)
     work.cases.put(case)
     return case

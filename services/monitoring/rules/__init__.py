@@ -2,6 +2,7 @@
 
 from services.monitoring.rules.assessments import ASSESSMENT_OVERDUE, REASSESSMENT_DUE
 from services.monitoring.rules.closure_blocked import CLOSURE_BLOCKED
+from services.monitoring.rules.consent_expiring import CONSENT_EXPIRING
 from services.monitoring.rules.duplicate_service import DUPLICATE_SERVICE
 from services.monitoring.rules.emergency_access_unreviewed import EMERGENCY_ACCESS_UNREVIEWED
 from services.monitoring.rules.first_contact_overdue import FIRST_CONTACT_OVERDUE
@@ -34,6 +35,7 @@ RULES = (
     REASSESSMENT_DUE,
     PLAN_OVERDUE,
     HANDOVER_PENDING,
+    CONSENT_EXPIRING,
     DUPLICATE_SERVICE,
     UNOWNED_NEED,
     LOST_CONTACT,

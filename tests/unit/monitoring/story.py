@@ -52,6 +52,7 @@ DUTIES = {
     "UNOWNED_NEED": {"within": "14d", "grace": "0h"},
     "DUPLICATE_SERVICE": {"within": "2d", "grace": "0h"},
     "EMERGENCY_ACCESS_UNREVIEWED": {"within": "5d", "grace": "0h"},
+    "CONSENT_EXPIRING": {"within": "14d", "grace": "0h"},
     "CLOSURE_BLOCKED": {"within": "7d", "grace": "0h"},
 }
 """The times of the rules that `POLICY` doesn't watch."""

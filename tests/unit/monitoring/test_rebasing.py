@@ -18,8 +18,9 @@ from services.monitoring.domain.decision import Decision, decide
 from services.monitoring.domain.fact import History
 from services.monitoring.domain.regime import Adoption, Regimes, adopted
 from services.monitoring.rules import RULES
+from tests.unit.monitoring.life import stories
 from tests.unit.monitoring.story import CASE, LEAD, PARTNER, REGION, WRITTEN, Story, day
-from tests.unit.monitoring.test_decisions import Known, known, stories
+from tests.unit.monitoring.test_decisions import Known, known
 
 BASE: dict[str, Any] = WRITTEN | {"policy": "base", "version": "1"}
 
