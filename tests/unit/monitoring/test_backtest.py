@@ -17,8 +17,8 @@ from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.regime import always
 from services.monitoring.rules import RULES
 from tests import policies
+from tests.unit.monitoring.life import stories
 from tests.unit.monitoring.story import CASE, IMPORT, LEAD, POLICY, REGION, WRITTEN, Story, day, some
-from tests.unit.monitoring.test_decisions import stories
 
 Said = set[tuple[object, str, str, datetime, Rung]]
 
