@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any, NamedTuple, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave it out
 from uuid_utils.compat import uuid7
 
@@ -340,12 +340,12 @@ class Reader:
         self._consumer.close()
 
 
-class WholeTopics:
-    """Every record of a few small topics from their beginning, without a group: for watermarks."""
+class NewestRecords:
+    """The last records of topics of one partition, and all that come after them, without a group: for watermarks."""
 
-    def __init__(self, cluster: Cluster, topics: Sequence[str]) -> None:
+    def __init__(self, cluster: Cluster, topics: Sequence[str], last: int) -> None:
         self._consumer = Consumer(_reading(cluster, "continuum-watermarks"))
-        self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in topics])
+        self._consumer.assign([TopicPartition(topic, 0, _BEFORE_END - last) for topic in topics])
         self._identities = _Identities(cluster, topics)
 
     def batch(self, limit: int, seconds: float) -> list[Record]:
@@ -355,6 +355,10 @@ class WholeTopics:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+_BEFORE_END = -2000
+"""librdkafka's RD_KAFKA_OFFSET_TAIL: less n it means n records before the end, or the beginning, where there are fewer."""
 
 
 def _reading(cluster: Cluster, group: str) -> dict[str, Any]:

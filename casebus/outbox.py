@@ -86,18 +86,20 @@ def append(connection: Connection, stated: Sequence[tuple[Event, Cause]], codec:
     """
     if not stated:
         return {}
-    rows = connection.execute(
-        _APPEND,
-        {
-            "topics": [event.TOPIC for event, _ in stated],
-            "subjects": [event.subject for event, _ in stated],
-            "values": [codec.encode(event) for event, _ in stated],
-            "attributes": [_attributes(event, cause) for event, cause in stated],
-            "occurred": [cause.occurred_at for _, cause in stated],
-            "after": [cause.recorded_at for _, cause in stated],
-        },
-    )
+    rows = connection.execute(_APPEND, columns(stated, codec))
     return {stated[n - 1][0].subject: seq for n, seq, _ in rows}
+
+
+def columns(stated: Sequence[tuple[Event, Cause]], codec: Codec) -> dict[str, list[Any]]:
+    """The events as `own.emit` takes them, a list of each of its arguments. Raises InvalidEnvelope."""
+    return {
+        "topics": [event.TOPIC for event, _ in stated],
+        "subjects": [event.subject for event, _ in stated],
+        "values": [codec.encode(event) for event, _ in stated],
+        "attributes": [_attributes(event, cause) for event, cause in stated],
+        "occurred": [cause.occurred_at for _, cause in stated],
+        "after": [cause.recorded_at for _, cause in stated],
+    }
 
 
 def unpublished(connection: Connection, top: int, limit: int) -> list[Row]:

@@ -7,7 +7,7 @@ document, and what is searched for is a generated column beside it.
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -18,6 +18,15 @@ from casebus.aggregate import Aggregate
 A = TypeVar("A", bound=Aggregate)
 _AS_NUMBER, _ID_AS_NUMBER = attrgetter("int"), attrgetter("id.int")
 """Ids compare faster so."""
+
+
+class Rows(NamedTuple):
+    """Aggregates as the rows of their table."""
+
+    table: str
+    ids: list[UUID]
+    versions: list[int]
+    bodies: list[str]
 
 
 class _Place(Generic[A]):
@@ -84,10 +93,16 @@ class Shelf(Generic[A]):
             place, before = self._marked.pop()
             place.holds = before
 
+    def unsaved(self) -> Rows:
+        """What was put, as the rows that `save` writes, in key order."""
+        changed = sorted((place.holds for place in self._places.values() if place.changed and place.holds is not None), key=_ID_AS_NUMBER)
+        bodies = [self._form.dump_json(a).decode() for a in changed]
+        return Rows(self._table, [a.id for a in changed], [a.version for a in changed], bodies)
+
     def save(self) -> None:
         """Write what was put, as one statement, in key order."""
-        changed = sorted((place.holds for place in self._places.values() if place.changed and place.holds is not None), key=_ID_AS_NUMBER)
-        if not changed:
+        rows = self.unsaved()
+        if not rows.ids:
             return
         self._connection.execute(
             _statement(
@@ -95,11 +110,7 @@ class Shelf(Generic[A]):
                 " unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:bodies AS jsonb[]))"
                 " ON CONFLICT (id) DO UPDATE SET version = excluded.version, body = excluded.body"
             ),
-            {
-                "ids": [a.id for a in changed],
-                "versions": [a.version for a in changed],
-                "bodies": [self._form.dump_json(a).decode() for a in changed],
-            },
+            {"ids": rows.ids, "versions": rows.versions, "bodies": rows.bodies},
         )
         for place in self._places.values():
             place.changed = False

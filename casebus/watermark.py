@@ -17,7 +17,7 @@ from casebus.cluster import Cluster
 from casebus.codec import Codec, Undecodable
 from casebus.contracts.casebus import Watermark
 from casebus.inbox import GREATEST, LATEST, enter_generation
-from casebus.kafka import WholeTopics
+from casebus.kafka import NewestRecords
 
 DDL = (
     "CREATE TABLE copy.statement (owner text, generation int, recorded_before timestamptz, next bigint[] NOT NULL,"
@@ -36,6 +36,10 @@ _PRUNE = text("""
           SELECT FROM copy.position p WHERE p.topic = n.owner || '.case.v1'
             AND (p.next < n.next[p.part + 1] OR p.generation <> n.generation)))
       FOR UPDATE SKIP LOCKED))""")
+
+NEWEST = 100
+"""Statements of an owner that are read at a start. The last one would do: whoever catches up reaches it, and all that come after it.
+Compaction leaves those of ten minutes and more, which would take a start longer than everything else."""
 
 K = TypeVar("K")
 log = telemetry.logger(__name__)
@@ -90,7 +94,7 @@ def prune(connection: Connection) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StatementReader:
-    """A job of monitoring: reads every owner's watermark topic. `learned` is called whenever an owner has said something new."""
+    """A job of monitoring: reads what every owner has stated last, and all from then on. `learned` is called whenever one has said more."""
 
     engine: Engine
     cluster: Cluster
@@ -107,14 +111,14 @@ class StatementReader:
                 stop.wait(0.5)
 
     def _read(self, stop: Signal) -> None:
-        reader = WholeTopics(self.cluster, [f"{owner}.watermark.v1" for owner in self.owners])
+        reader = NewestRecords(self.cluster, [f"{owner}.watermark.v1" for owner in self.owners], NEWEST)
         try:
             while not stop.is_set():
                 self._turn(reader)
         finally:
             reader.close()
 
-    def _turn(self, reader: WholeTopics) -> None:
+    def _turn(self, reader: NewestRecords) -> None:
         said = []
         for record in reader.batch(500, 0.2):
             try:

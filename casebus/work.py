@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -18,7 +18,7 @@ from casebus.envelope import Envelope
 from casebus.event import Event
 from casebus.heading import Heading
 from casebus.kafka import Record
-from casebus.shelf import Shelf
+from casebus.shelf import Rows, Shelf
 from casebus.timebase import system_time
 
 A = TypeVar("A", bound=Aggregate)
@@ -129,6 +129,11 @@ class Work:
     def stated(self) -> list[UUID]:
         """The subjects of the events stated since the mark."""
         return [draft.event.subject for draft in self._drafts[self._marked :]]
+
+    def unsaved(self) -> tuple[list[Rows], dict[str, list[Any]]]:
+        """What `save` would write: the rows of each table, and the events as own.emit takes them."""
+        rows = [each.unsaved() for each in self._shelves]
+        return [each for each in rows if each.ids], outbox.columns([(d.event, d.cause) for d in self._drafts], self._codec)
 
     def save(self) -> dict[UUID, int]:
         """Write everything; the last case_seq of each subject that an event was stated about."""

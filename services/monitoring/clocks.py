@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event as Signal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -39,7 +39,7 @@ from services.monitoring.rules import RULES
 from services.monitoring.rules.stalled_case import waits
 from services.monitoring.storage import Work
 
-BATCH = 200
+BATCH = 50
 """Cases of a partition in one transaction: few enough that neither a reader of their facts nor the API waits for it for long."""
 MARKED = 20
 """How many decisions of one turn get a span of their own in the trace of their cause: all but after an outage, when it would cost time."""
@@ -48,7 +48,7 @@ OF_AN_ALERT = AlertEscalated | AlertReturned | AlertResolved | AlertAutoCleared
 _DUE = text("""
     SELECT w.reached, c.case_id, c.look_at
     FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
-      SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
+      SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND NOT ahead
         AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
       ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
 _LOOK_AGAIN = text("""
@@ -56,6 +56,14 @@ _LOOK_AGAIN = text("""
     WHERE w.case_id = n.case_id""")
 
 log = telemetry.logger(__name__)
+
+
+class LooksAhead(Protocol):
+    """What prepares decisions before their moment, and states those whose moment has come (ahead.py)."""
+
+    def fire(self) -> int: ...
+    def prepare(self) -> int: ...
+    def forget(self, connection: Connection, cases: list[UUID]) -> None: ...
 
 
 class Due(NamedTuple):
@@ -76,12 +84,15 @@ class ClockWorker:
     tick: float
     told: Signal = field(default_factory=Signal)
     directory: Callable[[Connection, Codec], Directory] = lambda *_: NOBODY
+    ahead: LooksAhead | None = None
 
     def run(self, stop: Signal) -> None:
         while not stop.is_set():
             try:
                 if self.turn() >= BATCH:
                     continue
+                if self.ahead is not None:
+                    self.ahead.prepare()
             except Exception as error:  # noqa: BLE001  # a database that is away: begin again until it is back
                 log.warning("clocks begin again", error=type(error).__name__)
                 stop.wait(0.5)
@@ -89,7 +100,10 @@ class ClockWorker:
             self.told.clear()
 
     def turn(self) -> int:
-        """One transaction; returns how many cases were looked at."""
+        """State what was prepared and is due, then look at other cases that are due: a transaction each; returns how many these were."""
+        return (self.ahead.fire() if self.ahead is not None else 0) + self._look()
+
+    def _look(self) -> int:
         with self.engine.begin() as connection:
             now_known = reached(connection)
             due = _due(connection, now_known)
@@ -106,7 +120,7 @@ class ClockWorker:
         regimes, directory = self.policies.known(connection, self.codec), self.directory(connection, self.codec)
         for case_id, facts in facts_of(connection, self.codec, due).items():
             try:
-                found, looks[case_id] = _look(case_id, facts, due[case_id].watermark, regimes, directory)
+                found, looks[case_id] = _look_at(case_id, facts, due[case_id].watermark, regimes, directory)
             except Exception as error:  # noqa: BLE001  # a case that can't be judged costs itself alone; it is tried with each watermark
                 log.error("a case can't be judged", case_id=str(case_id), error=type(error).__name__)
                 found, looks[case_id] = [], due[case_id].watermark
@@ -114,6 +128,8 @@ class ClockWorker:
         self._state(connection, decided, due, running)
         order = sorted(looks, key=AS_NUMBER)
         connection.execute(_LOOK_AGAIN, {"cases": order, "looks": [looks[case_id] for case_id in order]})
+        if self.ahead is not None:
+            self.ahead.forget(connection, order)
 
     def _state(
         self, connection: Connection, decided: list[tuple[Decision, History]], due: dict[UUID, Due], running: tracing.Running
@@ -131,18 +147,18 @@ class ClockWorker:
         running.tell({"continuum.decisions": len(fresh)})
         running.link(one.because.traceparent for one, _ in tracing.some(fresh))
         for number, (one, history) in enumerate(fresh):
-            work.cause = _cause(one)
-            if _apply(one, history, work, due[history.case_id].watermark):
+            work.cause = cause_of(one)
+            if apply(one, history, work, due[history.case_id].watermark):
                 if number < MARKED:
                     work.cause = replace(work.cause, traceparent=_mark(one))
                 work.emit(one.event)
-                metrics.DECISIONS.labels(_rule(one), type(one.event).__name__).inc()
+                metrics.DECISIONS.labels(rule_of(one), type(one.event).__name__).inc()
                 if not one.history:
                     metrics.LATENESS.observe((work.now - due[history.case_id].since).total_seconds())
         work.save()
 
 
-def _look(
+def _look_at(
     case_id: UUID, facts: list[Fact], watermark: datetime, regimes: Regimes, directory: Directory
 ) -> tuple[list[tuple[Decision, History]], datetime | None]:
     """What is decided of a case, and when to look again."""
@@ -171,7 +187,7 @@ def _alerts(decided: list[tuple[Decision, History]]) -> set[UUID]:
     return {one.event.alert_id for one, _ in decided if isinstance(one.event, OF_AN_ALERT)}
 
 
-def _apply(decision: Decision, history: History, work: Work, watermark: datetime) -> bool:
+def apply(decision: Decision, history: History, work: Work, watermark: datetime) -> bool:
     """Change what the decision is about. False where somebody has closed the alert meanwhile: then there is nothing to say."""
     event = decision.event
     match event:
@@ -207,12 +223,19 @@ def _changed(alert: Alert, event: OF_AN_ALERT, now: datetime) -> Alert | None:
 
 
 def _mark_follow_up(event: FollowUpMissed | FollowUpMadeUp, work: Work) -> None:
-    found = work.follow_ups.get(event.follow_up_id)
+    if isinstance(event, FollowUpMissed):
+        miss(work, event.follow_up_id, event.missed_at)
+    elif (found := work.follow_ups.get(event.follow_up_id)) is not None:
+        work.follow_ups.put(found.made_up(event.made_up_at))
+
+
+def miss(work: Work, follow_up_id: UUID, at: datetime) -> None:
+    found = work.follow_ups.get(follow_up_id)
     if found is not None:
-        work.follow_ups.put(found.missed(event.missed_at) if isinstance(event, FollowUpMissed) else found.made_up(event.made_up_at))
+        work.follow_ups.put(found.missed(at))
 
 
-def _rule(decision: Decision) -> str:
+def rule_of(decision: Decision) -> str:
     """Of what the decision is, for the metrics: its rule, or a follow-up."""
     return getattr(decision.event, "rule", "FOLLOW_UP")
 
@@ -225,12 +248,12 @@ def _mark(decision: Decision) -> str | None:
         "messaging.operation.type": "create",
         "messaging.destination.name": event.TOPIC,
         "continuum.event.type": event.TYPE,
-        "continuum.rule": _rule(decision),
+        "continuum.rule": rule_of(decision),
     }
     return tracing.mark(f"decide {type(event).__name__}", kind=tracing.Kind.PRODUCER, parent=parent, about=about)
 
 
-def _cause(decision: Decision) -> Cause:
+def cause_of(decision: Decision) -> Cause:
     """The worker's own act, because of a fact; of imported history, part of that import at the time it had."""
     because = decision.because
     return Cause(

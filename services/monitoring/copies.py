@@ -76,7 +76,10 @@ def save_facts(connection: Connection, received: list[Received]) -> None:
 
 
 def lower_looks(connection: Connection, received: list[Received], views: Holds[CaseView]) -> None:
-    """A case is looked at once its newest facts are below the watermark; for what an import brings, only when that is complete."""
+    """A case is looked at once its newest facts are below the watermark; for what an import brings, only when that is complete.
+
+    What was prepared for it (ahead.py) did not know these facts: it doesn't count any more.
+    """
     looks: dict[UUID, tuple[int, datetime | None]] = {}
     for one in received:
         case_id, waits = one.heading.subject, False
@@ -91,7 +94,7 @@ def lower_looks(connection: Connection, received: list[Received], views: Holds[C
         text(
             "INSERT INTO copy.watch AS w (case_id, part, look_at) SELECT * FROM"
             " unnest(CAST(:cases AS uuid[]), CAST(:parts AS int[]), CAST(:looks AS timestamptz[]))"
-            " ON CONFLICT (case_id) DO UPDATE SET look_at = least(w.look_at, excluded.look_at)"
+            " ON CONFLICT (case_id) DO UPDATE SET look_at = least(w.look_at, excluded.look_at), ahead = false"
         ),
         {"cases": order, "parts": [looks[c][0] for c in order], "looks": [looks[c][1] for c in order]},
     )

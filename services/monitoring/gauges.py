@@ -10,11 +10,12 @@ from services.monitoring import metrics
 
 _DUE = text("""
     SELECT count(*) FROM (
-      SELECT FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
-        SELECT FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
+      SELECT FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached),
+        (VALUES (true), (false)) AS a (ahead) CROSS JOIN LATERAL (
+        SELECT FROM copy.watch WHERE watch.part = w.part AND watch.ahead = a.ahead AND look_at < w.reached
           AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
         ORDER BY look_at LIMIT :counted) c LIMIT :counted) found""")
-_ESTIMATE = text("SELECT reltuples FROM pg_class WHERE oid = CAST('copy.watch_part_look_at_idx' AS regclass)")
+_ESTIMATE = text("SELECT reltuples FROM pg_class WHERE oid = CAST('copy.watch_look_at' AS regclass)")
 _OLDEST = text("""
     SELECT coalesce(extract(epoch FROM clock_timestamp() - min(next_at)), 0) FROM own.delivery
     WHERE state = 'QUEUED' AND next_at <= clock_timestamp()""")

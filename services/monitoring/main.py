@@ -17,6 +17,7 @@ from casebus.track import Handler
 from casebus.watermark import StatementReader
 from services.monitoring import api, handlers
 from services.monitoring.adoptions import Adopter, Adoptions
+from services.monitoring.ahead import Ahead
 from services.monitoring.blindness import BlindWatch
 from services.monitoring.clocks import ClockWorker
 from services.monitoring.copies import Copies
@@ -41,15 +42,7 @@ def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: floa
     def jobs(parts: Parts) -> Mapping[str, Job]:
         told = Signal()
         statements = StatementReader(engine=parts.engine, cluster=parts.cluster, codec=parts.codec, owners=owners, learned=told.set)
-        clocks = ClockWorker(
-            engine=parts.engine,
-            codec=parts.codec,
-            policies=rulebook,
-            directory=Listings().known,
-            wake=parts.wake,
-            tick=tick_seconds,
-            told=told,
-        )
+        clocks = _clocks(parts, rulebook, tick_seconds, told)
         adopter = Adopter(engine=parts.engine, codec=parts.codec, files=policies, make_work=lambda c: work(c, parts.codec), wake=parts.wake)
         teller = telling.teller(parts.engine, lambda c: work(c, parts.codec))
         watch = BlindWatch(engine=parts.engine, owners=owners, make_work=parts.make_work, after=blind_seconds)
@@ -75,6 +68,21 @@ def design(settings: Settings) -> Blueprint:
     """As its environment says."""
     telling = Telling(offer=settings.offer, mail=settings.mail)
     return blueprint(read_policies(settings.policies), settings.tick_seconds, settings.blind_seconds, telling)
+
+
+def _clocks(parts: Parts, rulebook: Adoptions, tick_seconds: float, told: Signal) -> ClockWorker:
+    directory = Listings().known
+    ahead = Ahead(engine=parts.engine, codec=parts.codec, policies=rulebook, directory=directory, wake=parts.wake)
+    return ClockWorker(
+        engine=parts.engine,
+        codec=parts.codec,
+        policies=rulebook,
+        directory=directory,
+        wake=parts.wake,
+        tick=tick_seconds,
+        told=told,
+        ahead=ahead,
+    )
 
 
 def copies() -> dict[type[Event], Handler]:

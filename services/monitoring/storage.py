@@ -66,6 +66,11 @@ class Work(BusWork):
         """Whoever is on the alert's rung is told that this was decided, in this transaction."""
         self._notices.append(Notice(decision=decision, alert=alert, priority=priority))
 
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Who will be told."""
+        return tuple(self._notices)
+
     def save(self) -> dict[UUID, int]:
         last = super().save()
         notices, self._notices = self._notices, []

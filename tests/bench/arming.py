@@ -67,9 +67,9 @@ _FUNCTIONS = (
     """CREATE FUNCTION iso(t timestamptz) RETURNS text LANGUAGE sql STABLE AS
       $$ SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$""",
 )
-_INDEX = "CREATE INDEX ON copy.watch (part, look_at) WHERE look_at IS NOT NULL"
+_INDEX = "CREATE INDEX watch_look_at ON copy.watch (part, ahead, look_at) WHERE look_at IS NOT NULL"
 _WATCHED = (
-    "DROP INDEX copy.watch_part_look_at_idx",
+    "DROP INDEX copy.watch_look_at",
     "INSERT INTO copy.watch (case_id, part, look_at) SELECT id, part, deadline FROM bench_case",
     """INSERT INTO copy.watch (case_id, part, look_at)
       SELECT id, (row_number() OVER ()) % 6, CAST(:far AS timestamptz) + random() * interval '60 days'

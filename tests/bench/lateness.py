@@ -13,6 +13,7 @@ from sqlalchemy import text
 from casebus.timebase import system_time
 from casebus.watermark import reached
 from continuum.local.process import Child
+from services.monitoring.ahead import FAR
 from tests.bench import load
 from tests.bench.arming import Group, arm, policies, step
 from tests.bench.commands import RECEIVE, token
@@ -27,7 +28,10 @@ CONNECTIONS, COMMANDS_A_SECOND, CLOCKS_A_SECOND = 16, 100, 100
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PATIENCE = 900
 BOUNDS = (("< 250 ms", 0.25), ("< 1 s", 1.0), ("1-10 s", 10.0), ("more", float("inf")))
-_WAITING = "SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(:parts) AND look_at < :end LIMIT 1) due"
+_WAITING = """
+    SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(:parts) AND ahead IN (true, false) AND look_at < :end LIMIT 1) due"""
+_UNPREPARED = """
+    SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(:parts) AND NOT ahead AND look_at BETWEEN :begin AND :end LIMIT 1) due"""
 _UNSENT = "SELECT count(*) FROM (SELECT FROM own.outbox WHERE published_at IS NULL LIMIT 1) unsent"
 _LATENESS = text("""
     SELECT extract(epoch FROM o.published_at - t.since + t.base - c.deadline)::float8
@@ -119,7 +123,7 @@ class _Stage:
 
     def restart(self, group: Group) -> Figure:
         """Kill what decides in the middle of it; the figure is from the new start until an alert that was decided after it is in Kafka."""
-        self._step(group.begin - timedelta(seconds=1))
+        self._approach(group)
         until(lambda: self._known() > group.begin + timedelta(seconds=3), 60)
         for child in self._children:
             child.kill()
@@ -141,11 +145,18 @@ class _Stage:
 
     def _while_due(self, group: Group, seconds: float) -> load.Load:
         """Let the group's time come while commands flow for so long, and wait for the group's last alert."""
-        self._step(group.begin - timedelta(seconds=1))
+        self._approach(group)
         with ThreadPoolExecutor(1) as pool:
             loading = pool.submit(self._load, seconds)
             self._await(group)
             return loading.result()
+
+    def _approach(self, group: Group) -> None:
+        """The minutes before are passed as they would be: the workers look ahead."""
+        self._step(group.begin - FAR + timedelta(seconds=group.seconds))
+        about = {"parts": list(range(6)), "begin": group.begin, "end": group.begin + timedelta(seconds=group.seconds)}
+        until(lambda: not self._store.one(_UNPREPARED, **about), FAR.total_seconds())
+        self._step(group.begin - timedelta(seconds=1))
 
     def _load(self, seconds: float) -> load.Load:
         who = token(self._ground)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid5
 
@@ -17,6 +17,8 @@ from services.monitoring.domain.rebasing import clocks_of
 from services.monitoring.domain.regime import Law, Regimes
 from services.monitoring.domain.rule import Rule
 
+TICK = timedelta(microseconds=1)
+"""Times differ by that at least."""
 NAMESPACE = UUID("6f1c2f0e-6c0b-5f52-9d0e-2a4b4f1f7a11")
 
 
@@ -66,6 +68,30 @@ def decide(
                 if not verdict.history:
                     decided.extend(_of_alert(ladder, rule, clock, looks))
     return decided, min(looks, default=None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foresight:
+    """What is decided of a case at each watermark above a moment, up to `until` (None: at each), if no fact and no policy is added."""
+
+    history: History
+    decisions: list[Decision]
+    until: datetime | None
+
+
+def foresee(
+    case_id: UUID, facts: list[Fact], moment: datetime, regimes: Regimes, rules: Iterable[Rule], directory: Directory = NOBODY
+) -> Foresight | None:
+    """Decide at the first watermark above the moment. None where a fact is known already that lies above it.
+
+    Between two moments of its clocks nothing of a case changes: `decide` names the next one, so it says how long this holds.
+    """
+    watermark = moment + TICK
+    if any(fact.recorded_at >= watermark for fact in facts):
+        return None
+    history = History.below(case_id, facts, watermark)
+    decisions, until = decide(history, watermark, regimes, rules, directory)
+    return Foresight(history=history, decisions=decisions, until=until)
 
 
 def _of_breach(ladder: Ladder, rule: Rule, clock: Clock, verdict: Verdict) -> Iterator[Decision]:

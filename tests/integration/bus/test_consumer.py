@@ -14,7 +14,7 @@ from casebus import consumer, kafka, membership
 from casebus.consumer import HOLES
 from casebus.envelope import from_headers
 from casebus.errors import OutOfReach
-from casebus.kafka import Log, Reader, TopicMadeAgain, WholeTopics, bounds
+from casebus.kafka import Log, NewestRecords, Reader, TopicMadeAgain, bounds
 from casebus.rebuild import rebuild
 from casebus.relay import reseed
 from tests.integration.bus.sample import BROKEN, REFUSED, Sample
@@ -246,12 +246,12 @@ def test_rebuilds_one_after_the_other_are_no_hole_in_the_log(sample: Sample) -> 
         assert consumer.stopped_because is None
 
 
-def _has_looked(one: Reader | WholeTopics) -> bool:
+def _has_looked(one: Reader | NewestRecords) -> bool:
     one.batch(500, 0.1)
     return bool(one._identities._known)
 
 
-def _notices(one: Reader | WholeTopics) -> bool:
+def _notices(one: Reader | NewestRecords) -> bool:
     try:
         one.batch(500, 0.1)
     except TopicMadeAgain:
@@ -264,7 +264,7 @@ def _notices(one: Reader | WholeTopics) -> bool:
 def test_a_reader_notices_that_its_topic_was_made_again(sample: Sample) -> None:
     """Also where nothing of the new one would ever reach it: a client keeps to the leader epochs of the topic that was."""
     reader = Reader(sample.cluster, f"g-{sample.owner}", [sample.topic], lambda places: dict.fromkeys(places, 0))
-    statements = WholeTopics(sample.cluster, [sample.topic])
+    statements = NewestRecords(sample.cluster, [sample.topic], 100)
     try:
         for one in (reader, statements):
             until(partial(_has_looked, one))

@@ -29,23 +29,23 @@ def template(database_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def world(database_server: str, template: str) -> Iterator[World]:
-    with own_world(database_server, template) as made:
+def world(database_server: str, template: str, request: pytest.FixtureRequest) -> Iterator[World]:
+    """Given "ahead", its worker prepares what it will say."""
+    with own_world(database_server, template, ahead=getattr(request, "param", "") == "ahead") as made:
         yield made
 
 
 @contextmanager
-def own_world(database_server: str, template: str, telling: Telling = BY_THE_BOARD) -> Iterator[World]:
-    """A monitoring that tells people so."""
+def own_world(server: str, template: str, telling: Telling = BY_THE_BOARD, *, ahead: bool = False) -> Iterator[World]:
+    """A monitoring that tells people so, with a database of its own."""
     name = f"monitoring_{uuid4().hex[:12]}"
-    with psycopg.connect(
-        make_url(database_server).set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-    ) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
-    made = World(_in(template, name), _in(database_server, name), telling)
+    url = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
+    made = World(_in(template, name), _in(server, name), telling, ahead=ahead)
     yield made
     made.dispose()
-    postgres.drop(database_server, name)
+    postgres.drop(server, name)
 
 
 def _in(url: str, name: str) -> str:

@@ -16,6 +16,7 @@ from tests.integration.monitoring.world import IMPORT, Case, World, coordinator,
 from tests.unit.monitoring.story import day
 from tests.waiting import until
 
+pytestmark = pytest.mark.parametrize("world", ["looking", "ahead"], indirect=True)
 MISSED = ["FollowUpScheduled", "FollowUpMissed", "AlertRaised"]
 
 

@@ -23,12 +23,13 @@ from casebus.identity import Principal
 from casebus.kafka import Record
 from casebus.partition import partition_of
 from casebus.schemas import LockedIds
-from casebus.timebase import step_to
+from casebus.timebase import step_to, system_time
 from casebus.topics import case_topics, read_topics
 from casebus.track import Tally, Track
 from casebus.watermark import learn
 from services.monitoring import board
-from services.monitoring.clocks import ClockWorker
+from services.monitoring.ahead import Ahead
+from services.monitoring.clocks import ClockWorker, LooksAhead
 from services.monitoring.main import blueprint
 from services.monitoring.policies import Policies
 from services.monitoring.storage import Work
@@ -61,9 +62,9 @@ def offline(occurred: datetime) -> How:
 
 
 class World:
-    """One monitoring, at first at noon of the day before the first."""
+    """One monitoring, at first at noon of the day before the first. `ahead`: it prepares what is due within the next ten years."""
 
-    def __init__(self, url: str, owner_url: str, telling: Telling = BY_THE_BOARD) -> None:
+    def __init__(self, url: str, owner_url: str, telling: Telling = BY_THE_BOARD, *, ahead: bool = False) -> None:
         self.engine: Engine = database.connect(url)
         self.admin: Engine = database.connect(owner_url)
         self.codec = Codec(LockedIds())
@@ -74,6 +75,9 @@ class World:
         self.desk = self.blueprint.desk(self.engine, self.codec)
         self.teller = telling.teller(self.engine, lambda connection: Work(connection, self.codec, self.policies, telling.offer))
         self.worker = ClockWorker(engine=self.engine, codec=self.codec, policies=self.policies, wake=lambda: None, tick=0.01)
+        if ahead:
+            far = Ahead(engine=self.engine, codec=self.codec, policies=self.policies, wake=lambda: None, far=timedelta(days=3650))
+            self.worker = replace(self.worker, ahead=far)
         self.logs: dict[str, list[list[Record]]] = {topic.name: [[] for _ in range(PARTITIONS)] for topic in case_topics(read_topics())}
         self._seqs: dict[tuple[str, UUID], int] = {}
         self.asked: str | None = None
@@ -154,6 +158,20 @@ class World:
         self.state(moment)
         self.decide()
         self.settle(dice)
+        if self.worker.ahead is not None:
+            self.look_ahead(self.worker.ahead)
+
+    def look_ahead(self, ahead: LooksAhead) -> None:
+        """What follows from what was said by now is prepared."""
+        self.catch_up()
+        while ahead.prepare():
+            pass
+
+    def catch_up(self) -> None:
+        """All that was said by now is known and decided."""
+        self.state(self.reading(system_time))
+        self.decide()
+        self.settle()
 
     def settle(self, dice: Random | None = None) -> None:
         """Read until nobody has anything more to say."""

@@ -1,0 +1,273 @@
+"""Looks ahead: what a case will state at its moment is decided and written down before, so that firing is a few statements for many cases.
+
+`foresee` says what is decided from a moment on, and until when that holds (domain/decision.py). Here it is kept as the rows and events that
+the clock worker would write, made by the same code (clocks.apply), and stated when the watermark has passed the moment. It counts only if
+the watermark is not yet past `until`, no fact of the case has come (copies.py takes `ahead` back) and no policy or entry of the directory
+was stated (`stamp`). Otherwise the clock worker looks at the case as ever. What was prepared may be lost at any time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from casebus import telemetry, tracing
+from casebus.codec import Codec
+from casebus.contracts.intake import Priority
+from casebus.contracts.monitoring import AlertRaised, FollowUpMissed, PersonListed, PolicyAdopted
+from casebus.timebase import system_time
+from casebus.watermark import Reached, reached
+from services.monitoring import metrics
+from services.monitoring.clocks import apply, cause_of, miss, rule_of
+from services.monitoring.domain.decision import Foresight, foresee
+from services.monitoring.domain.directory import NOBODY, Directory
+from services.monitoring.domain.fact import Fact
+from services.monitoring.domain.regime import Regimes
+from services.monitoring.kept import AS_NUMBER, facts_of
+from services.monitoring.policies import Rulebook
+from services.monitoring.rules import RULES
+from services.monitoring.storage import Work
+
+FIRED_AT_ONCE, PREPARED_AT_ONCE = 200, 10
+"""Cases of a partition in one transaction. The second is small: there is time, and others wait for this process."""
+SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
+"""What is due between these is prepared. Sooner, it is either new or comes too late; farther, it would change too often, and lie around."""
+SAID_AHEAD = (AlertRaised, FollowUpMissed)
+"""What can be said ahead: what changes an alert depends on what people do to it meanwhile."""
+_DUE = text("""
+    SELECT c.case_id, c.look_at, w.reached
+    FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
+      SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
+        AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
+      ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
+_COMING = text("""
+    SELECT c.case_id, c.look_at FROM unnest(CAST(:parts AS int[])) AS w (part) CROSS JOIN LATERAL (
+      SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at > :soon AND look_at < :far AND NOT ahead
+        AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
+      ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
+_STAMP = text("""
+    SELECT coalesce(string_agg(said, ' ' ORDER BY said), ''), max(newest) FROM (
+      SELECT concat_ws(':', topic, count(*), sum(seq)) AS said, max(recorded_at) AS newest
+      FROM own.head WHERE topic = ANY(:topics) GROUP BY topic) t""")
+_HOLDING = text("""
+    SELECT case_id FROM own.prepared p
+      JOIN unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, look_at, known)
+      USING (case_id, look_at)
+    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND p.stamp = :stamp AND (p.until IS NULL OR d.known <= p.until)""")
+_LABELS = text("SELECT one, count(*) FROM own.prepared, unnest(labels) AS one WHERE case_id = ANY(CAST(:cases AS uuid[])) GROUP BY 1")
+_TABLES = text("SELECT DISTINCT unnest(tables) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[])) ORDER BY 1")
+_MISSED = text("SELECT unnest(follow_ups), unnest(missed) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
+_DECIDE = text("INSERT INTO own.decision (id) SELECT unnest(decisions) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
+_FILL = """
+    INSERT INTO {table} (id, version, body) SELECT r.id, 1, r.body || CASE WHEN '{table}' = 'own.alert'
+      THEN jsonb_build_object('raised_at', CAST(:now AS text), 'decided_below', d.watermark) ELSE '{{}}' END
+    FROM own.prepared p JOIN unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, watermark) USING (case_id)
+      CROSS JOIN LATERAL unnest(p.tables, p.ids, p.bodies) AS r (place, id, body)
+    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = '{table}' ORDER BY r.id"""
+_TOLD = text("""
+    SELECT r.id, p.priority FROM own.prepared p CROSS JOIN LATERAL unnest(p.tables, p.ids) AS r (place, id)
+    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = 'own.alert'
+      AND EXISTS (SELECT FROM own.recipient WHERE key = ANY (p.keys))""")
+_UNREACHED = text("""
+    SELECT coalesce(sum(cardinality(keys)), 0) FROM own.prepared p
+    WHERE case_id = ANY(CAST(:cases AS uuid[])) AND NOT EXISTS (SELECT FROM own.recipient WHERE key = ANY (p.keys))""")
+_EMIT = text("""
+    SELECT count(*) FROM (
+      SELECT array_agg(e.topic) AS topics, array_agg(case_id) AS subjects, array_agg(e.content) AS contents,
+        array_agg(e.attributes) AS attributes, array_agg(CAST(NULL AS timestamptz)) AS occurred, array_agg(e.cause) AS causes
+      FROM own.prepared, unnest(topics, contents, own.prepared.attributes, causes) AS e (topic, content, attributes, cause)
+      WHERE case_id = ANY(CAST(:cases AS uuid[]))) p, own.emit(p.topics, p.subjects, p.contents, p.attributes, p.occurred, p.causes)""")
+_LOOK_AGAIN = text("""
+    UPDATE copy.watch w SET look_at = p.until, ahead = false FROM own.prepared p
+    WHERE w.case_id = p.case_id AND w.case_id = ANY(CAST(:cases AS uuid[])) AND p.case_id = ANY(CAST(:cases AS uuid[]))""")
+_AHEAD = text("UPDATE copy.watch SET ahead = :ahead WHERE case_id = ANY(CAST(:cases AS uuid[]))")
+_FORGET = text("DELETE FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
+_KEEP = text("""
+    INSERT INTO own.prepared VALUES (:case_id, :look_at, :until, :stamp, CAST(:decisions AS uuid[]), CAST(:labels AS text[]),
+      CAST(:follow_ups AS uuid[]), CAST(:missed AS timestamptz[]), CAST(:keys AS text[]), :priority,
+      CAST(:tables AS text[]), CAST(:ids AS uuid[]), CAST(:bodies AS jsonb[]),
+      CAST(:topics AS text[]), CAST(:values AS bytea[]), CAST(:attributes AS jsonb[]), CAST(:after AS timestamptz[]))""")
+_MADE = text("SELECT id FROM own.decision WHERE id = ANY(CAST(:ids AS uuid[]))")
+
+log = telemetry.logger(__name__)
+
+
+class Due(NamedTuple):
+    """A case that was looked ahead at, its moment, and the watermark that has passed it."""
+
+    case_id: UUID
+    look_at: datetime
+    watermark: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """Of the clock worker. Several may work at once: each takes cases that no other holds."""
+
+    engine: Engine
+    codec: Codec
+    policies: Rulebook
+    wake: Callable[[], None]
+    directory: Callable[[Connection, Codec], Directory] = lambda *_: NOBODY
+    far: timedelta = FAR
+
+    def fire(self) -> int:
+        """State what was prepared and is due, in one transaction; how many cases. What holds no more is left to the worker's look."""
+        due: list[Due] = []
+        try:
+            with self.engine.begin() as connection:
+                due = _due(connection, reached(connection))
+                holding = _holding(connection, due) if due else set()
+                _leave(connection, [one.case_id for one in due if one.case_id not in holding])
+                self._state(connection, [one for one in due if one.case_id in holding])
+        except IntegrityError as error:  # one was made already: that can't be, and must not stop the others
+            log.error("what was prepared is looked at anew", cases=len(due), error=type(error).__name__)
+            with self.engine.begin() as connection:
+                _leave(connection, [one.case_id for one in due])
+        if due:
+            self.wake()
+        return len(due)
+
+    def _state(self, connection: Connection, due: list[Due]) -> None:
+        """What was prepared of these, as it would be saved now."""
+        if not due:
+            return
+        work = Work(connection, self.codec, self.policies)
+        cases = [one.case_id for one in due]
+        values = {"cases": cases, "watermarks": [one.watermark for one in due], "now": work.now.isoformat()}
+        with tracing.span("fire clocks", about={"continuum.cases": len(due)}):
+            missed: list[tuple[UUID, datetime]] = [(one, at) for one, at in connection.execute(_MISSED, values)]
+            if missed:
+                work.follow_ups.load_ids(one for one, _ in missed)
+            for one, at in missed:
+                miss(work, one, at)
+            connection.execute(_DECIDE, values)
+            for table in connection.execute(_TABLES, values).scalars().all():
+                connection.execute(text(_FILL.format(table=table)), values)
+            _tell(connection, work, values)
+            work.save()
+            connection.execute(_EMIT, values)
+            for label, count in connection.execute(_LABELS, values):
+                metrics.DECISIONS.labels(*label.split()).inc(count)
+            connection.execute(_LOOK_AGAIN, values)
+            self.forget(connection, cases)
+        for each in due:
+            metrics.LATENESS.observe((work.now - each.look_at).total_seconds())
+
+    def prepare(self) -> int:
+        """Look ahead at some cases that are due soon, in one transaction; how many."""
+        with self.engine.begin() as connection:
+            coming = self._coming(connection)
+            if not coming:
+                return 0
+            stamp, newest = _stamp(connection)
+            regimes, directory = self.policies.known(connection, self.codec), self.directory(connection, self.codec)
+            seen: dict[UUID, Foresight] = {}
+            for case_id, facts in facts_of(connection, self.codec, coming).items():
+                if newest is None or newest < coming[case_id]:
+                    found = _foresee(case_id, facts, coming[case_id], regimes, directory)
+                    if found is not None:
+                        seen[case_id] = found
+            cases = sorted(coming, key=AS_NUMBER)
+            self.forget(connection, cases)
+            made = _made(connection, seen.values())
+            rows = [self._row(connection, coming[one], found, made) for one, found in seen.items()]
+            if kept := [row | {"stamp": stamp} for row in rows if row is not None]:
+                connection.execute(_KEEP, kept)
+            connection.execute(_AHEAD, {"cases": cases, "ahead": True})
+        return len(coming)
+
+    def forget(self, connection: Connection, cases: list[UUID]) -> None:
+        """These were looked at anew."""
+        connection.execute(_FORGET, {"cases": cases})
+
+    def _coming(self, connection: Connection) -> dict[UUID, datetime]:
+        now, known = system_time(connection), reached(connection)
+        values = {"parts": sorted(known.partitions), "soon": now + SOON, "far": now + self.far, "limit": PREPARED_AT_ONCE}
+        rows: dict[UUID, datetime] = dict(iter(connection.execute(_COMING, values)))  # as pairs
+        return rows
+
+    def _row(self, connection: Connection, look_at: datetime, found: Foresight, made: set[UUID]) -> dict[str, Any] | None:
+        """What the case will state, as a row; None where nothing is new or where it can't be said ahead."""
+        new = [one for one in found.decisions if one.id not in made]
+        if not new or not all(isinstance(one.event, SAID_AHEAD) and not one.history for one in new):
+            return None
+        work = Work(connection, self.codec, self.policies)
+        work.now = look_at
+        for one in new:
+            work.cause = cause_of(one)
+            apply(one, found.history, work, look_at)
+            work.emit(one.event)
+        missed = [one.event for one in new if isinstance(one.event, FollowUpMissed)]
+        rows, events = work.unsaved()
+        return events | {
+            "case_id": found.history.case_id,
+            "look_at": look_at,
+            "until": found.until,
+            "decisions": [one.id for one in new],
+            "labels": [f"{rule_of(one)} {type(one.event).__name__}" for one in new],
+            "follow_ups": [one.follow_up_id for one in missed],
+            "missed": [one.missed_at for one in missed],
+            "keys": sorted({key for notice in work.notices for key in notice.recipients()}),
+            "priority": found.history.priority,
+            "tables": [each.table for each in rows for _ in each.ids],
+            "ids": [one for each in rows for one in each.ids],
+            "bodies": [body for each in rows for body in each.bodies],
+        }
+
+
+def _foresee(case_id: UUID, facts: list[Fact], moment: datetime, regimes: Regimes, directory: Directory) -> Foresight | None:
+    try:
+        return foresee(case_id, facts, moment, regimes, RULES, directory)
+    except Exception as error:  # noqa: BLE001  # it costs itself alone; the worker tries again when it is due
+        log.error("a case can't be judged", case_id=str(case_id), error=type(error).__name__)
+        return None
+
+
+def _due(connection: Connection, known: Reached) -> list[Due]:
+    parts = sorted(known.partitions)
+    values = {"parts": parts, "moments": [known.partitions[part] for part in parts], "limit": FIRED_AT_ONCE}
+    return [Due(*row) for row in connection.execute(_DUE, values)] if parts else []
+
+
+def _holding(connection: Connection, due: Sequence[Due]) -> set[UUID]:
+    """Those of which what was prepared is true at the watermark. They are locked: nothing that would change it is on its way."""
+    values = {
+        "cases": [one.case_id for one in due],
+        "looks": [one.look_at for one in due],
+        "watermarks": [one.watermark for one in due],
+        "stamp": _stamp(connection)[0],
+    }
+    return set(connection.execute(_HOLDING, values).scalars())
+
+
+def _tell(connection: Connection, work: Work, values: Mapping[str, Any]) -> None:
+    """Of the alerts that were raised, those that somebody can be told of are told by what is in force now."""
+    told: dict[UUID, str] = dict(iter(connection.execute(_TOLD, values)))  # as pairs
+    if told:
+        work.alerts.load_ids(told)
+    for one, priority in told.items():
+        if (alert := work.alerts.get(one)) is not None:
+            work.tell(one, alert, Priority(priority))
+    metrics.UNREACHABLE.inc(connection.execute(_UNREACHED, values).scalar_one())
+
+
+def _leave(connection: Connection, cases: list[UUID]) -> None:
+    """To the worker's look."""
+    if cases:
+        connection.execute(_AHEAD, {"cases": sorted(cases, key=AS_NUMBER), "ahead": False})
+
+
+def _stamp(connection: Connection) -> tuple[str, datetime | None]:
+    """Which policies and entries of the directory there are, and when the newest was stated."""
+    said, newest = connection.execute(_STAMP, {"topics": [PolicyAdopted.TOPIC, PersonListed.TOPIC]}).one()
+    return said, newest
+
+
+def _made(connection: Connection, seen: Iterable[Foresight]) -> set[UUID]:
+    ids = sorted({one.id for found in seen for one in found.decisions})
+    return set(connection.execute(_MADE, {"ids": ids}).scalars())
