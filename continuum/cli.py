@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from psycopg import OperationalError
@@ -170,6 +171,30 @@ def policy_backtest(
         typer.echo(found.as_json())
     else:
         Console(width=None if Console().is_terminal else 200).print(found.table())
+
+
+@policy.command("explain")
+def policy_explain(
+    case: Annotated[UUID, typer.Argument(help="The case's id.")],
+    token: Annotated[str, typer.Option(envvar="CONTINUUM_TOKEN", help="Who asks: only who may read the case is answered.")],
+    monitoring: Annotated[
+        str | None, typer.Option(envvar="CONTINUUM_MONITORING_URL", help="Monitoring's address; that of the local run, without it.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="What the API says, as one line of JSON.")] = False,
+) -> None:
+    """Show the clocks of a case on its timeline: started, moved, due, met or missed, by which policy, and who was told. Times are in UTC.
+
+    Example: `CONTINUUM_TOKEN=$(continuum token --persona nurse) continuum policy explain 8e55b0a8-9072-4635-ae6b-7bde7d539d83`
+    """
+    from continuum.explain import address, ask, show
+
+    with clear_failures():
+        found = ask(address(monitoring), token, case)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        show(found, Console(width=None if Console().is_terminal else 200))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
+from sqlalchemy import Connection
 
 from casebus.access import Act, authorise
 from casebus.desk import Desk, Spec, Target
@@ -22,10 +23,12 @@ from services.monitoring import commands as asked
 from services.monitoring import contacts, handlers, people
 from services.monitoring.board import Page
 from services.monitoring.domain.alert import Alert
+from services.monitoring.domain.clock_story import stories
 from services.monitoring.domain.directory import Person
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.follow_up import FollowUp
 from services.monitoring.domain.why import why
+from services.monitoring.explaining import view_clocks, view_why
 from services.monitoring.handlers import Noted
 from services.monitoring.kept import facts_of
 from services.monitoring.rules import RULES
@@ -308,29 +311,7 @@ def _explained(alert: Alert, work: Work, facts: list[Fact], now_known: datetime 
     decision = {"alert_id": str(alert.id), "rule": alert.rule, "policy_version": alert.policy_version, "watermark": alert.decided_below}
     if found is None:
         return decision | {"started_by": None}
-    return decision | {
-        "due_at": found.due,
-        "deadline": found.deadline,
-        "decidable_from": found.moment,
-        "started_by": _place(found.started_by),
-        "stopped_by": list(found.stopping),
-        "moved_by": [_place(fact) for fact in found.moved_by],
-        "failed": [_place(fact) | {"why": failing} for fact, failing in found.failed],
-        "ended_by": _place(found.ended_by) if found.ended_by else None,
-    }
-
-
-def _place(fact: Fact) -> dict[str, Any]:
-    """Where an event is found on the timeline, and from when it counts."""
-    envelope = fact.envelope
-    return {
-        "event_id": str(envelope.event_id),
-        "type": envelope.type,
-        "owner": envelope.owner,
-        "case_seq": envelope.case_seq,
-        "recorded_at": fact.recorded_at,
-        "effective_at": fact.effective,
-    }
+    return decision | view_why(found)
 
 
 def _reading_people(desk: Desk) -> APIRouter:
@@ -347,6 +328,17 @@ def _reading_people(desk: Desk) -> APIRouter:
 
 def _reading_timeline(desk: Desk) -> APIRouter:
     router = APIRouter()
+
+    @router.get("/cases/{id}/clocks")
+    def clocks(id: UUID, caller: Caller, seen: Seen) -> dict[str, Any]:
+        """Every clock of a case: what started and moved it, when it is due, how it ended, by which policy, and who was told."""
+        desk.see(id, seen)
+        with desk.engine.begin() as connection:
+            work = _readable_in(connection, desk, id, caller)
+            known = reached(connection).least
+            below = known or work.now
+            facts = facts_of(connection, desk.codec, [id])[id]
+            return view_clocks(id, known, stories(id, facts, below, work.regimes, RULES))
 
     @router.get("/cases/{id}/timeline")
     def timeline(id: UUID, caller: Caller, seen: Seen) -> dict[str, Any]:
@@ -379,8 +371,12 @@ def _told(desk: Desk, case_id: UUID, owner: str, seq: int, headers: bytes, value
 def _readable(desk: Desk, one: UUID, caller: Caller) -> Work:
     """The work with what this id is about, where the caller may read it; else raises Absent."""
     with desk.engine.begin() as connection:
-        work = desk.reader(connection)
-        assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
-        work.load([one])
-        authorise(caller.cause(), Act.READ, work.standing(one))
+        return _readable_in(connection, desk, one, caller)
+
+
+def _readable_in(connection: Connection, desk: Desk, one: UUID, caller: Caller) -> Work:
+    work = desk.reader(connection)
+    assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
+    work.load([one])
+    authorise(caller.cause(), Act.READ, work.standing(one))
     return work

@@ -11,9 +11,11 @@ from random import Random
 import pytest
 from rich.console import Console
 from sqlalchemy import NullPool, create_engine, text
+from typer.testing import CliRunner
 
 from casebus.envelope import Role
 from continuum.backtest import run as backtest
+from continuum.cli import app
 from continuum.importing import import_log
 from tests.e2e.conftest import ELSEWHERE, Platform
 from tests.oracle.eventlog import RULES, WRITTEN, ZONE, Owed, owed
@@ -187,3 +189,23 @@ def test_a_backtest_of_todays_policy_says_what_was_raised_and_one_of_another_wha
     assert row["today"]["alerts"] > row["new"]["alerts"] == 0
     assert row["examples"]["gone"]
     assert stated(platform) == counts
+
+
+def test_the_clocks_of_a_case_explain_themselves_to_who_may_read_it(platform: Platform, home: Path) -> None:
+    folder = Path(__file__).parents[2] / "docs" / "import"
+    assert bring_in(folder / "shelter-log.csv", folder / "shelter-map.yaml") == 0
+    nurse, stranger = (platform.person(agency, region="chiang-mai") for agency in ("nakornping-hospital", "somebody-else"))
+    case_id = nurse.ask("intake", "/cases?reference=HN-4402").json()["case_id"]
+    asked = CliRunner().invoke(app, ["policy", "explain", case_id, "--token", nurse.token, "--json"])
+    assert asked.exit_code == 0, asked.output
+    clocks = {one["rule"]: one for one in json.loads(asked.stdout)["items"]}
+    assert clocks["UNASSIGNED"]["state"] == "MET"
+    assert clocks["UNASSIGNED"]["ended_by"]["type"] == "intake.WorkerAssigned"
+    assert clocks["REFERRAL_UNANSWERED"]["state"] == "BREACHED"
+    assert clocks["REFERRAL_UNANSWERED"]["told"][0]["agency"] == "family-shelter"
+    assert clocks["REFERRAL_UNANSWERED"]["policy_version"].startswith("chiang-mai/1")
+    shown = CliRunner().invoke(app, ["policy", "explain", case_id, "--token", nurse.token])
+    assert "REFERRAL_UNANSWERED" in shown.stdout
+    refused = CliRunner().invoke(app, ["policy", "explain", case_id, "--token", stranger.token])
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "404" in refused.stderr

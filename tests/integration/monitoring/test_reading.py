@@ -112,3 +112,13 @@ def test_an_alert_says_why_it_is_there_to_who_takes_part_in_its_case(web: Web, c
     assert web.get(path, headers=web.headers(agency=PARTNER)).status_code == 404, "it sees the alert, and nothing else of the case"
     assert web.get(path, headers=web.headers(agency="regional-office", role=Role.COORDINATOR)).status_code == 200
     assert web.get(f"/api/alerts/{case.id}/why", headers=web.headers()).status_code == 404
+
+
+def test_the_clocks_of_a_case_are_read_by_who_may_read_the_case(world: World, web: Web, case: Case) -> None:
+    answer = web.get(f"/api/cases/{case.id}/clocks", headers=web.headers())
+    assert answer.status_code == 200
+    clocks = {one["rule"]: one for one in answer.json()["items"]}
+    assert clocks["REFERRAL_UNANSWERED"]["state"] == clocks["MISSED_FOLLOW_UP"]["state"] == "BREACHED"
+    assert clocks["REFERRAL_UNANSWERED"]["told"][0]["agency"] == PARTNER
+    assert clocks["STALLED_CASE"]["state"] == "RUNNING"
+    assert web.get(f"/api/cases/{case.id}/clocks", headers=web.headers("somebody-else")).status_code == 404
