@@ -9,8 +9,9 @@ from services.monitoring.domain.decision import decide, foresee
 from services.monitoring.domain.fact import History
 from services.monitoring.domain.regime import always
 from services.monitoring.rules import RULES
+from tests.unit.monitoring.life import stories
 from tests.unit.monitoring.story import CASE, Story, day
-from tests.unit.monitoring.test_decisions import Known, known, stories
+from tests.unit.monitoring.test_decisions import Known, known
 
 
 @settings(max_examples=150, deadline=None)
