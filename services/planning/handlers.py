@@ -8,6 +8,7 @@ from uuid import UUID
 from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import CaseOpened
+from casebus.contracts.monitoring import StallCause, StallExplained
 from casebus.contracts.planning import BlockReason, StepResult
 from casebus.contracts.referral import (
     DeclineReason,
@@ -215,6 +216,15 @@ def give_up_failed(event: ReferralFailed, work: Work) -> None:
         _put(work, *plan.lose_provider(step, BlockReason.CLIENT if client else BlockReason.NO_PROVIDER))
 
 
+def seek_again(event: StallExplained, work: Work) -> None:
+    """S46: a case stands still for want of a service: what has no provider is asked for once more; history asks nobody."""
+    plan = work.plans.get(event.case_id)
+    if plan is not None and event.cause is StallCause.NO_RESOURCE and work.cause.origin is not Origin.IMPORT:
+        again, *events = plan.seek_again()
+        if events:
+            _put(work, again, *events)
+
+
 def finish_referred_step(event: ReferralCompleted, work: Work) -> None:
     """The closed loop: what came of the referral is the result of the step."""
     plan, step = _referred(work, event.case_id, event.step_id)
@@ -237,6 +247,7 @@ REACTIONS: Mapping[type[Event], Callable[[Any, Any], None]] = {
     NoProviderLeft: give_up_unserved,
     ReferralFailed: give_up_failed,
     ReferralCompleted: finish_referred_step,
+    StallExplained: seek_again,
 }
 
 

@@ -127,11 +127,13 @@ def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) ->
 
 
 def offer_to_first(event: ReferralRequested, work: Work) -> None:
-    """S45: the first candidate is asked for what a step needs, unless somebody has been asked already; history asks nobody."""
-    asked_already = any(r.case_id == event.case_id and r.step_id == event.step_id and r.is_open for r in work.referrals.all())
-    if work.cause.origin is Origin.IMPORT or asked_already:
+    """S45: the first candidate is asked for what a step needs, unless somebody is being asked; history asks nobody. Where the step asks
+    again, those who were asked before come last."""
+    before = [r for r in work.referrals.all() if r.case_id == event.case_id and r.step_id == event.step_id]
+    if work.cause.origin is Origin.IMPORT or any(r.is_open for r in before):
         return
-    queue = _candidates(work, event.case_id, event.service_type, event.candidates)
+    known = {r.service_id for r in before}
+    queue = sorted(_candidates(work, event.case_id, event.service_type, event.candidates), key=lambda each: each.id in known)
     if not queue:
         work.emit(NoProviderLeft(case_id=event.case_id, step_id=event.step_id, service_type=event.service_type))
         return

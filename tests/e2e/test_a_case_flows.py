@@ -7,13 +7,13 @@ from uuid import uuid4
 import httpx
 
 from casebus.envelope import Role
-from tests.e2e.conftest import Person, Platform
+from tests.e2e.conftest import REGION, Person, Platform
 from tests.waiting import until
 
 
-def opened_case(who: Person, **triage: object) -> tuple[str, str]:
+def opened_case(who: Person, *, region: str = REGION, **triage: object) -> tuple[str, str]:
     """A case of the person's agency, opened; its id and what has been seen of it."""
-    case = who.tell("intake", "/cases", {"region": "north", "source": "CLIENT", "agency_kind": "HOSPITAL"}).json()
+    case = who.tell("intake", "/cases", {"region": region, "source": "CLIENT", "agency_kind": "HOSPITAL"}).json()
     about = {"priority": "HIGH", "nature": "SAFETY", **triage}
     assert who.tell("intake", f"/cases/{case['id']}/triage", about, version=1).status_code == 200
     answer = who.tell("intake", f"/cases/{case['id']}/opening", {}, version=2)

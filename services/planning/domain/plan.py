@@ -184,6 +184,17 @@ class Plan:
         event = said.StepResumed(case_id=self.id, step_id=step.id)
         return self._with(step, state=step.after_block, blocked_by=None)._asking_referral(event)
 
+    def seek_again(self) -> "tuple[Plan, *tuple[Event, ...]]":
+        """S46: each step of an agreed plan that has no provider left asks referral again."""
+        unserved = (StepState.BLOCKED, StepState.PLANNED, BlockReason.NO_PROVIDER)
+        wanted = [step for step in self.steps if (step.state, step.after_block, step.blocked_by) == unserved]
+        if self.state is not PlanState.ACTIVE or not wanted:
+            return (self,)
+        plan = self
+        for step in wanted:
+            plan = plan._with(step, state=step.after_block, blocked_by=None)
+        return plan._asking_referral(*(said.StepResumed(case_id=self.id, step_id=step.id) for step in wanted))
+
     def skip_step(self, step_id: UUID, reason: SkipReason) -> "tuple[Plan, *tuple[Event, ...]]":
         """It is left out, with the reason."""
         step = self._open_step(step_id, to="skip it")

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from casebus.contracts.monitoring import StallCause, StallExplained
 from casebus.contracts.planning import BlockReason, CaseOutcome, ReferralRequested, StepBlocked, StepDone, StepKind, StepResult, StepResumed
 from casebus.contracts.referral import (
     DeclineReason,
@@ -14,7 +15,9 @@ from casebus.contracts.referral import (
     ReferralFailed,
     ReferralOutcome,
 )
+from casebus.envelope import Origin
 from casebus.event import Event
+from casebus.testing import cause
 from services.planning import commands as asked
 from services.planning import handlers
 from services.planning.domain.step import StepState
@@ -160,4 +163,38 @@ def test_an_answer_after_the_case_was_closed_changes_nothing() -> None:
         completed(work.step().id),
     ):
         hear(work, event)
+    assert work.said() == []
+
+
+def stalled_for(cause: StallCause) -> StallExplained:
+    return StallExplained(case_id=CASE, alert_id=UUID(int=13), cause=cause, party=None, until_on=None)
+
+
+def test_a_stall_for_want_of_a_service_asks_referral_again_for_what_has_no_provider() -> None:
+    work = waiting()
+    step = work.step()
+    hear(work, stalled_for(StallCause.NO_RESOURCE))
+    assert work.said() == []
+    hear(work, none_left(step.id))
+    hear(work, stalled_for(StallCause.FORGOTTEN))
+    assert [type(event) for event in work.said()] == [StepBlocked]
+    hear(work, stalled_for(StallCause.NO_RESOURCE))
+    assert [type(event) for event in work.said()] == [StepResumed, ReferralRequested]
+    assert work.step().state is StepState.REQUESTED
+
+
+def test_what_the_client_declined_is_not_sought_again() -> None:
+    work = waiting()
+    hear(work, declined(work.step().id, DeclineReason.CLIENT_DECLINED))
+    work.said()
+    hear(work, stalled_for(StallCause.NO_RESOURCE))
+    assert work.said() == []
+
+
+def test_history_seeks_nobody() -> None:
+    work = waiting()
+    hear(work, none_left(work.step().id))
+    work.said()
+    work.cause = cause(origin=Origin.IMPORT)
+    hear(work, stalled_for(StallCause.NO_RESOURCE))
     assert work.said() == []

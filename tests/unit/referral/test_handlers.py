@@ -234,6 +234,14 @@ def test_a_step_is_not_offered_twice_at_a_time_and_again_once_the_first_has_ende
     assert agencies(work) == ["second-shelter"]
 
 
+def test_a_step_that_asks_again_asks_those_first_who_were_not_asked_before() -> None:
+    before = replace(referral(), service_id=SECOND.id, agency=SECOND.agency, state=ReferralState.DECLINED)
+    work = Work(SECOND, THIRD, referrals=(before,))
+    handlers.offer_to_first(requested(), work)
+    assert agencies(work) == ["third-shelter"]
+    assert [r.candidates for r in work.referrals.all() if r.is_open] == [(SECOND.id,)]
+
+
 def test_the_same_request_makes_the_same_referral_and_another_request_another() -> None:
     def made_by(event_id: int) -> UUID:
         work = Work(SECOND, because=cause(causation_id=UUID(int=event_id)))
