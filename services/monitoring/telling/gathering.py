@@ -1,6 +1,6 @@
 """From what people are to be told to messages: one a person, with everything that waits for her then.
 
-What is to be told at once waits some seconds for what comes with it, and while clocks are still being decided after an outage, two minutes
+What is to be told at once waits some seconds for what comes with it, and while clocks are still being decided after an outage, five minutes
 at most: so a storm is one message. A digest is one a day, whatever comes when.
 """
 
@@ -26,7 +26,7 @@ from services.monitoring.notices import FORM as RECIPIENT
 MESSAGE = TypeAdapter(Message)
 AT_ONE_TIME = 20
 """Recipients in one transaction."""
-SETTLES, LONGEST = timedelta(seconds=2), timedelta(seconds=120)
+SETTLES, LONGEST = timedelta(seconds=2), timedelta(minutes=5)
 """In real time: for how long what is told at once waits for more, and at most while a storm goes on."""
 _ANY = text("SELECT EXISTS (SELECT FROM own.notification WHERE state = 'WAITING' AND due_at <= :now)")
 _STORM = text("""

@@ -2,17 +2,25 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import make_url
 
 from casebus.migrate import migrate
 from continuum.local import postgres
+from services.monitoring.addresses import Offer
+from services.monitoring.domain.reach import Channel
+from services.monitoring.listings import Listings
+from services.monitoring.sealing import Seal
+from services.monitoring.telling import gathering
 from services.monitoring.telling.carriers import BY_THE_BOARD, Telling
 from tests.integration.monitoring.world import World
+from tests.receivers import MailBox, mail_server
 
 VERSIONS = Path(__file__).parents[3] / "services" / "monitoring" / "migrations" / "versions"
 TEMPLATE = "monitoring_template"
@@ -32,6 +40,21 @@ def template(database_server: str) -> Iterator[str]:
 def world(database_server: str, template: str, request: pytest.FixtureRequest) -> Iterator[World]:
     """Given "ahead", its worker prepares what it will say."""
     with own_world(database_server, template, ahead=getattr(request, "param", "") == "ahead") as made:
+        yield made
+
+
+@pytest.fixture
+def box() -> MailBox:
+    return MailBox()
+
+
+@pytest.fixture
+def telling_world(database_server: str, template: str, box: MailBox, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Where mail goes out, and nothing waits for what may come with it."""
+    monkeypatch.setattr(gathering, "SETTLES", timedelta())
+    offer = Offer(channels=frozenset(Channel), seal=Seal((Fernet.generate_key().decode(),)), private=True)
+    with mail_server(box) as mail, own_world(database_server, template, Telling(offer=offer, mail=mail)) as made:
+        made.worker.__dict__["directory"] = Listings().known
         yield made
 
 

@@ -1,75 +1,31 @@
 """People are told of alerts: by a digest a day, of critical ones at once, once, and of nothing else."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from email.message import EmailMessage
-from threading import Event as Signal
-from threading import Thread, enumerate
 from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.fernet import Fernet
 
 from casebus.contracts.intake import Priority
-from casebus.envelope import Role
-from casebus.identity import Principal
 from casebus.rebuild import rebuild
-from services.monitoring.addresses import Offer
-from services.monitoring.domain.reach import Channel
-from services.monitoring.listings import Listings
-from services.monitoring.sealing import Seal
-from services.monitoring.telling import delivery, gathering
+from services.monitoring.telling import delivery
 from services.monitoring.telling.carriers import Telling
-from tests.integration.monitoring.conftest import own_world
+from tests.integration.monitoring.telling import ADDRESS, listed, running, told
 from tests.integration.monitoring.world import Case, World, worker
 from tests.receivers import MailBox, mail_server
-from tests.unit.monitoring.story import LEAD, REGION, day
+from tests.unit.monitoring.story import LEAD, day
 from tests.waiting import until
 
-ADDRESS = "w1@example.org"
-HERSELF = Principal(actor="w1", role=Role.WORKER, agency=LEAD, region=REGION, reads_only=False)
-OPERATOR = Principal(actor="op", role=Role.OPERATOR, agency="operations", region=REGION, reads_only=False)
-
 
 @pytest.fixture
-def box() -> MailBox:
-    return MailBox()
-
-
-@pytest.fixture
-def world(database_server: str, template: str, box: MailBox, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Where mail goes out, and nothing waits for what may come with it."""
-    monkeypatch.setattr(gathering, "SETTLES", timedelta())
-    offer = Offer(channels=frozenset(Channel), seal=Seal((Fernet.generate_key().decode(),)), private=True)
-    with mail_server(box) as mail, own_world(database_server, template, Telling(offer=offer, mail=mail)) as made:
-        made.worker.__dict__["directory"] = Listings().known
-        yield made
-
-
-def listed(world: World, person: str = "w1", function: str = "WORKER", address: str | None = ADDRESS) -> Principal:
-    """Somebody of the directory, with an e-mail address."""
-    entry: dict[str, Any] = {"person": person, "agency": LEAD, "region": REGION, "functions": [function]}
-    assert world.ask("list-person", OPERATOR, **entry).is_done
-    herself = Principal(actor=person, role=Role.WORKER, agency=LEAD, region=REGION, reads_only=False)
-    if address is not None:
-        assert world.ask("add-contact-point", herself, channel="EMAIL", address=address).is_done
-    return herself
+def world(telling_world: World) -> World:
+    return telling_world
 
 
 def missed(world: World, name: str = "one", priority: Priority = Priority.MEDIUM) -> Case:
     """Opened on day 0; its follow-up is missed on day 15, at noon."""
     return Case(world, name, priority=priority).receive(day(0)).open(day(0))
-
-
-def told(world: World) -> None:
-    """Everything that is to go out now has been tried."""
-    while world.teller.gather():
-        pass
-    while world.teller.deliver():
-        until(lambda: not any(thread.name.startswith("tell-") for thread in enumerate()))
 
 
 def text_of(mail: EmailMessage) -> str:
@@ -178,7 +134,7 @@ def test_nothing_is_told_twice_when_copies_are_read_again(world: World, box: Mai
 def test_after_an_outage_only_the_highest_due_rung_is_told(world: World, box: MailBox) -> None:
     """The worker's and the supervisor's windows passed while nobody looked."""
     for person, function in (("w1", "WORKER"), ("s1", "SUPERVISOR"), ("m1", "MANAGER"), ("c1", "COORDINATOR")):
-        listed(world, person, function, f"{person}@example.org")
+        listed(world, person, function)
     missed(world, priority=Priority.CRITICAL)
     world.go(day(1))
     world.go(day(15.1))
@@ -267,22 +223,6 @@ def test_a_server_that_stays_away_is_tried_so_often_and_no_more(world: World) ->
         assert world.rows("SELECT state FROM own.delivery") == [("QUEUED",)]
         told(world)
     assert world.rows("SELECT state, attempts FROM own.delivery") == [("DEAD", len(delivery.PAUSES) + 1)]
-
-
-@contextmanager
-def running(*worlds: World) -> Iterator[None]:
-    """A worker each, until the block ends."""
-    stop = Signal()
-    threads = [Thread(target=world.teller.run, args=(stop,), daemon=True) for world in worlds]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(30)
-            assert not thread.is_alive()
 
 
 def test_the_job_tells_by_itself(world: World, box: MailBox) -> None:

@@ -34,6 +34,7 @@ from services.monitoring.main import blueprint
 from services.monitoring.policies import Policies
 from services.monitoring.storage import Work
 from services.monitoring.telling.carriers import BY_THE_BOARD, Telling
+from services.monitoring.telling.worker import Teller
 from tests.unit.monitoring.story import LEAD, PARTNER, POLICY, REGION, day
 
 PARTITIONS = 6
@@ -73,7 +74,7 @@ class World:
         self.blueprint: Blueprint = blueprint(self.policies, telling=telling)
         self.copies, self.reactions = self.blueprint.tracks(self.codec)
         self.desk = self.blueprint.desk(self.engine, self.codec)
-        self.teller = telling.teller(self.engine, lambda connection: Work(connection, self.codec, self.policies, telling.offer))
+        self.teller = self.new_teller()
         self.worker = ClockWorker(engine=self.engine, codec=self.codec, policies=self.policies, wake=lambda: None, tick=0.01)
         if ahead:
             far = Ahead(engine=self.engine, codec=self.codec, policies=self.policies, wake=lambda: None, far=timedelta(days=3650))
@@ -84,6 +85,9 @@ class World:
         """The trace context of what other services tell."""
         self.prepare()
         self.step(day(-1))
+
+    def new_teller(self) -> Teller:
+        return self.telling.teller(self.engine, lambda connection: Work(connection, self.codec, self.policies, self.telling.offer))
 
     def prepare(self) -> None:
         with self.engine.begin() as connection:
