@@ -21,6 +21,7 @@ from casebus.schema_checks import check as check_schemas
 from casebus.schemas import UnknownSchema
 from casebus.settings import MissingSetting
 from continuum import databases, deployment, operations
+from continuum import notifications as told
 from continuum.batches import BatchFailed
 from continuum.figures import NotSettled
 from continuum.local.process import LocalFailure, ended_by_signals
@@ -37,6 +38,8 @@ app.add_typer(topics, name="topics")
 app.add_typer(imports, name="import")
 policy = typer.Typer(no_args_is_help=True, help="What the policies do, and others would.")
 app.add_typer(quarantine, name="quarantine")
+notifications = typer.Typer(no_args_is_help=True, help="Messages to people that didn't go out.")
+app.add_typer(notifications, name="notifications")
 app.add_typer(policy, name="policy")
 
 
@@ -241,6 +244,8 @@ app.command("provision")(_operation(databases.provision_service))
 app.command("migrate")(_operation(databases.migrate_service))
 app.command("reseed")(_operation(operations.reseed_service))
 app.command("rebuild")(_operation(operations.rebuild_service))
+notifications.command("list")(_operation(told.list_dead))
+notifications.command("retry")(_operation(told.retry_dead))
 quarantine.command("list")(_operation(operations.list_quarantine))
 quarantine.command("show")(_operation(operations.show_quarantined))
 quarantine.command("replay")(_operation(operations.replay_quarantined))

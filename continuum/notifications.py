@@ -9,7 +9,6 @@ from rich.table import Table
 
 from continuum.local.process import LocalFailure
 from continuum.operations import database_of
-from services.monitoring.telling import delivery
 
 MONITORING = "monitoring"
 
@@ -19,11 +18,15 @@ def list_dead() -> None:
 
     Example: `continuum notifications list`
     """
+    from services.monitoring.telling import delivery
+
     table = Table("delivery", "channel", "attempts", "because", "since", "recipient")
     with database_of(MONITORING) as engine, engine.connect() as connection:
         for one in delivery.dead(connection):
             table.add_row(str(one.id), one.channel, str(one.attempts), one.because or "", one.since.isoformat(), one.recipient)
-    Console(width=200 if not Console().is_terminal else None).print(table if table.row_count else "every message went out, or is on its way")
+    Console(width=200 if not Console().is_terminal else None).print(
+        table if table.row_count else "every message went out, or is on its way"
+    )
 
 
 def retry_dead(
@@ -37,6 +40,8 @@ def retry_dead(
     """
     if (one is None) != every:
         raise typer.BadParameter("name a delivery, or say --all")
+    from services.monitoring.telling import delivery
+
     with database_of(MONITORING) as engine, engine.begin() as connection:
         count = delivery.revive(connection, one)
     if not count and not every:

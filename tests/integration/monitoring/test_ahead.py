@@ -16,7 +16,7 @@ from services.monitoring.listings import Listings
 from services.monitoring.sealing import Seal
 from services.monitoring.telling.carriers import Telling
 from tests.integration.monitoring.conftest import own_world
-from tests.integration.monitoring.test_telling import listed
+from tests.integration.monitoring.telling import listed
 from tests.integration.monitoring.world import Case, World, worker
 from tests.unit.monitoring.story import PARTNER, day
 
