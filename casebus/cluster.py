@@ -51,7 +51,11 @@ class Cluster:
 
     def client(self) -> dict[str, str | int | float | bool]:
         """What a client of librdkafka is told. It holds the password: it goes nowhere else."""
-        told: dict[str, str | int | float | bool] = {"bootstrap.servers": self.bootstrap, "security.protocol": self.protocol.value}
+        told: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.protocol.value,
+            "log_level": 5,  # what it notices and warns of, not what it does
+        }
         if self.protocol.encrypts and self.ca_file is not None:
             told["ssl.ca.location"] = str(self.ca_file)
         if self.protocol.signs_in and self.login is not None:

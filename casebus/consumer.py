@@ -128,6 +128,7 @@ class Consumer:
     def _read(self, stop: Signal) -> None:
         with self._engine.begin() as connection:
             self._track.prepare(connection)
+            self._generations = _generations(places(connection, self._schema))
         self._holes.clear()
         self._under_way = None
         self._held = monotonic()
@@ -145,7 +146,7 @@ class Consumer:
         for topic, part in partitions:
             if (topic, part) not in known:
                 raise LogBroken(f"{topic} has a partition {part} that schemas/topics does not declare: make new topics and reseed")
-        self._generations = {topic: generation for (topic, _), (_, generation) in known.items()}
+        self._generations = _generations(known)
         return {partition: known[partition][0] for partition in partitions}
 
     def _turn(self, reader: Reader, stop: Signal) -> None:
@@ -258,3 +259,8 @@ class Consumer:
     def _count(self, tally: Tally) -> None:
         self.stopped_because = None
         metrics.count_batch(self._track.group, tally.applied, tally.duplicates, tally.parked, tally.quarantined)
+
+
+def _generations(known: Mapping[Partition, tuple[int, int]]) -> dict[str, int]:
+    """Of each topic, by what is known of its partitions."""
+    return {topic: generation for (topic, _), (_, generation) in known.items()}

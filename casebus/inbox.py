@@ -79,8 +79,8 @@ class Positions:
     def reads(self, record: Record, generation: int | None) -> bool:
         """Whether the record is still to be applied; moves past it. Raises BeginAgain on a hole or in a new generation of the log."""
         place = record.topic, record.partition
-        if generation is None and self.read_in is not None and self.read_in.get(record.topic, 0) < self.generation[record.topic]:
-            raise BeginAgain(f"{record.topic} entered a new generation while a record that names none was in hand")
+        if self.read_in is not None and self.read_in[record.topic] < self.generation[record.topic]:  # its place was one of another log
+            raise BeginAgain(f"{record.topic} entered generation {self.generation[record.topic]} while a batch of it was in hand")
         if generation is not None and generation > self.generation[record.topic]:
             raise BeginAgain(f"{record.topic} is in generation {generation}", record.topic, generation, began(record.headers))
         if record.offset < self.next[place]:

@@ -131,6 +131,9 @@ class ClockWork:
             session.put("decision", (one,), self.now)
         return new
 
+    def tell(self, *_: object) -> None:
+        """Whom an alert reaches is not the model's: `tests/integration/monitoring` looks at that."""
+
     def emit(self, event: Event) -> None:
         self._drafts.append((event, self.cause))
 

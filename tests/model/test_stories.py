@@ -19,3 +19,13 @@ def test_a_topic_made_again_gets_nothing_of_the_old_generation() -> None:
         machine.read_all()
         machine.holds()
         machine.teardown()
+
+
+def test_a_batch_in_hand_moves_no_place_of_a_generation_that_began_meanwhile() -> None:
+    """Its topic was made again and reseeded, and a statement told so before the batch was applied: two events were passed over for good."""
+    with in_memory():
+        machine = Machine()
+        machine.disorder(owner="intake", case=CASES[0])
+        machine.read_while(act="remake", owner="intake", picked=[("intake.case.v1", 1, 2)])
+        machine.holds()
+        machine.teardown()
