@@ -79,7 +79,10 @@ EVENTS: dict[str, type[Event]] = {
     referral.ReferralFailed.TYPE: referral.ReferralFailed,
     referral.ReferralOffered.TYPE: referral.ReferralOffered,
     referral.ReferralWithdrawn.TYPE: referral.ReferralWithdrawn,
+    referral.ServiceAssured.TYPE: referral.ServiceAssured,
     referral.ServiceBegun.TYPE: referral.ServiceBegun,
+    referral.ServiceListed.TYPE: referral.ServiceListed,
+    referral.ServiceRetired.TYPE: referral.ServiceRetired,
 }
 """Every event by its type."""
 

@@ -31,6 +31,14 @@ class ReferralOutcome(StrEnum):
     OTHER = "OTHER"
 
 
+class ServiceTerm(StrEnum):
+    """For how long a service helps (S43, S44). What a newer version may add reads as LONG."""
+
+    EMERGENCY = "EMERGENCY"
+    TEMPORARY = "TEMPORARY"
+    LONG = "LONG"
+
+
 class WithdrawReason(StrEnum):
     """Why a referral is taken back. What a newer version may add reads as OTHER."""
 
@@ -189,6 +197,22 @@ class ReferralWithdrawn(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceAssured(Event):
+    """Somebody has made sure that an entry of the directory is right, and its licence valid (S41, S42)."""
+
+    TYPE: ClassVar[str] = "referral.ServiceAssured"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "referral.case.v1"
+
+    case_id: UUID
+    term: ServiceTerm
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceBegun(Event):
     """The agency that accepted a referral has seen the client for the first time."""
 
@@ -200,6 +224,40 @@ class ServiceBegun(Event):
     referral_id: UUID
     agency: str
     step_id: UUID | None = None
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceListed(Event):
+    """A service is in the directory (S41)."""
+
+    TYPE: ClassVar[str] = "referral.ServiceListed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "referral.case.v1"
+
+    case_id: UUID
+    agency: str
+    region: str
+    service_type: str
+    term: ServiceTerm
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceRetired(Event):
+    """A service is offered to nobody any more."""
+
+    TYPE: ClassVar[str] = "referral.ServiceRetired"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "referral.case.v1"
+
+    case_id: UUID
 
     @property
     def subject(self) -> UUID:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from sqlalchemy import Connection
 
 from casebus.access import Act, authorise
+from casebus.contracts.referral import ServiceListed
 from casebus.desk import Desk, Spec, Target
 from casebus.envelope import from_headers
 from casebus.errors import Absent
@@ -294,10 +295,11 @@ def _reading_one(desk: Desk) -> APIRouter:
             assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
             work.load([id])
             found = work.alerts.get(id)
-            authorise(caller.cause(), Act.READ, work.standing(found.case_id) if found else None)
             if found is None:
                 raise Absent
             facts = facts_of(connection, desk.codec, [found.case_id])[found.case_id]
+            is_entry = any(fact.kind is ServiceListed for fact in facts)  # nobody takes part in it: who answers for the alert reads it
+            authorise(caller.cause(), Act.READ, work.standing(id if is_entry else found.case_id))
             return _explained(found, work, facts, reached(connection).least)
 
     return router

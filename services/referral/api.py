@@ -1,5 +1,6 @@
 """Referral's routes: its commands, and what may be read."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -36,15 +37,18 @@ def view(referral: Referral) -> dict[str, Any]:
     }
 
 
-def view_service(service: Service) -> dict[str, Any]:
-    """An entry of the directory, which everybody may read."""
+def view_service(service: Service, today: date | None = None) -> dict[str, Any]:
+    """An entry of the directory, which everybody may read; of a day that is given, with what its licence says."""
     return {
         "id": str(service.id),
         "service_id": str(service.id),
         "version": service.version,
-        "state": service.state,
+        "state": service.state_on(today) if today else service.state,
+        "assured_on": service.assured_on.isoformat() if service.assured_on else None,
+        "licence_until": service.licence_until.isoformat() if service.licence_until else None,
         "agency": service.agency,
         "service_type": service.service_type,
+        "term": service.term,
         "kind": service.kind,
         "region": service.region,
         "capacity": {"available": service.available, "maximum": service.maximum},
@@ -65,6 +69,7 @@ def _of_services() -> list[Spec]:
     shown: dict[str, Any] = {"view": view_service, "operator": True, "act": Act.BEGIN}  # no case owns them
     return [
         Spec(name="list-service", path="/services", model=asked.ListService, handler=handlers.list_service, target=Target.NEW, **shown),
+        Spec(name="assure-service", path="/services/{id}/assurance", model=asked.AssureService, handler=handlers.assure_service, **shown),
         Spec(name="retire-service", path="/services/{id}/retirement", model=asked.RetireService, handler=handlers.retire_service, **shown),
     ]
 
@@ -168,10 +173,11 @@ def _reading_services(desk: Desk) -> APIRouter:
             work = _work(connection, desk)
             work.load([id])
             found = work.services.get(id)
-        if found is None:
-            raise Absent
+            if found is None:
+                raise Absent
+            today = work.now.date()
         response.headers["ETag"] = f'"{found.version}"'
-        return view_service(found)
+        return view_service(found, today)
 
     return router
 

@@ -1,12 +1,13 @@
 """What may be asked of referral: the bodies of its commands. An unknown field, or an unknown word in a list of words, is refused."""
 
+from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from casebus.command import Command, Slug
-from casebus.contracts.referral import DeclineReason, ReferralOutcome, WithdrawReason
+from casebus.contracts.referral import DeclineReason, ReferralOutcome, ServiceTerm, WithdrawReason
 from services.referral.domain import ServiceKind
 
 Places = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -34,6 +35,14 @@ class ListService(Command):
     kind: ServiceKind
     region: Slug
     capacity: Room
+    term: ServiceTerm = ServiceTerm.LONG
+    licence_until: date | None = None
+
+
+class AssureService(Command):
+    """`licence_until`: where it has changed."""
+
+    licence_until: date | None = None
 
 
 class RetireService(Command):

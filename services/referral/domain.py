@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
 from casebus.contracts import referral as said
-from casebus.contracts.referral import DeclineReason, ReferralOutcome, WithdrawReason
-from casebus.errors import Conflict
+from casebus.contracts.referral import DeclineReason, ReferralOutcome, ServiceTerm, WithdrawReason
+from casebus.errors import Conflict, Fix, Invalid
 
 NEXT_IS_ASKED = frozenset({DeclineReason.NO_CAPACITY, DeclineReason.OUT_OF_AREA})
 """The reasons of a decline that say nothing against the next candidate (domain.md, Backup)."""
@@ -24,13 +24,18 @@ class ServiceKind(StrEnum):
 
 
 class ServiceState(StrEnum):
+    """Where an entry stands. That nobody has assured it for long (STALE) is monitoring's to tell, by its policy."""
+
     LISTED = "LISTED"
+    VERIFIED = "VERIFIED"  # somebody has made sure of it
+    SUSPENDED = "SUSPENDED"  # its licence has run out: a matter of the day, never kept
     RETIRED = "RETIRED"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
-    """An entry of the directory. `available` and `maximum` are clients it can take, as its agency last said."""
+    """An entry of the directory. `available` and `maximum` are clients it can take, as its agency last said. `licence_until`: the last day
+    on which its licence is valid, where it needs one."""
 
     id: UUID
     version: int = 1
@@ -41,12 +46,46 @@ class Service:
     region: str
     available: int
     maximum: int
+    term: ServiceTerm = ServiceTerm.LONG
+    licence_until: date | None = None
+    assured_on: date | None = None
 
-    def retire(self) -> "Service":
+    def state_on(self, today: date) -> ServiceState:
+        """With its licence, which runs out by itself (S42)."""
+        is_listed = self.state is not ServiceState.RETIRED
+        has_run_out = self.licence_until is not None and self.licence_until < today
+        return ServiceState.SUSPENDED if is_listed and has_run_out else self.state
+
+    def can_be_offered(self, today: date) -> bool:
+        return self.state_on(today) in (ServiceState.LISTED, ServiceState.VERIFIED)
+
+    def listed(self, today: date) -> said.ServiceListed:
+        self._must_be_licensed(today)
+        return said.ServiceListed(case_id=self.id, agency=self.agency, region=self.region, service_type=self.service_type, term=self.term)
+
+    def assure(self, licence_until: date | None, today: date) -> tuple["Service", said.ServiceAssured]:
+        """S41, S42: somebody has made sure that the entry is right. A licence that has run out is given anew."""
+        if self.state is ServiceState.RETIRED:
+            raise Conflict("The service is RETIRED: list it again.")
+        assured = replace(
+            self,
+            version=self.version + 1,
+            state=ServiceState.VERIFIED,
+            licence_until=licence_until or self.licence_until,
+            assured_on=today,
+        )
+        assured._must_be_licensed(today)
+        return assured, said.ServiceAssured(case_id=self.id, term=self.term)
+
+    def _must_be_licensed(self, today: date) -> None:
+        if self.licence_until is not None and self.licence_until < today:
+            raise Invalid("Its licence has run out.", Fix("licence_until", "the last day of a licence that is valid"))
+
+    def retire(self) -> tuple["Service", said.ServiceRetired]:
         """It is offered to nobody any more; referrals that it has stay."""
         if self.state is ServiceState.RETIRED:
             raise Conflict("The service is RETIRED already.")
-        return replace(self, version=self.version + 1, state=ServiceState.RETIRED)
+        return replace(self, version=self.version + 1, state=ServiceState.RETIRED), said.ServiceRetired(case_id=self.id)
 
 
 def suitable(listed: Iterable[Service], service_type: str, region: str) -> list[Service]:

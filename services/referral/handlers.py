@@ -46,19 +46,20 @@ def list_service(service_id: UUID, command: asked.ListService, work: Work) -> Se
         region=command.region,
         available=command.capacity.available,
         maximum=command.capacity.maximum,
+        term=command.term,
+        licence_until=command.licence_until,
     )
-    work.services.put(service)
-    return service
+    return _put_service(work, service, service.listed(work.effective.date()))
+
+
+def assure_service(service_id: UUID, command: asked.AssureService, work: Work) -> Service:
+    """S41, S42: what the directory says of it is right, and its licence is valid."""
+    return _put_service(work, *_service(work, service_id).assure(command.licence_until, work.effective.date()))
 
 
 def retire_service(service_id: UUID, command: asked.RetireService, work: Work) -> Service:
     """The service is offered no more referrals."""
-    service = work.services.get(service_id)
-    if service is None:
-        raise Absent
-    retired = service.retire()
-    work.services.put(retired)
-    return retired
+    return _put_service(work, *_service(work, service_id).retire())
 
 
 def offer_referral(referral_id: UUID, command: asked.OfferReferral, work: Work) -> Referral:
@@ -214,6 +215,19 @@ def _referral(work: Work, referral_id: UUID) -> Referral:
     if referral is None:
         raise Absent
     return referral
+
+
+def _service(work: Work, service_id: UUID) -> Service:
+    service = work.services.get(service_id)
+    if service is None:
+        raise Absent
+    return service
+
+
+def _put_service(work: Work, service: Service, event: Event) -> Service:
+    work.emit(event)
+    work.services.put(service)
+    return service
 
 
 def _put(work: Work, referral: Referral, event: Event) -> Referral:

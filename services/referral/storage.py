@@ -12,7 +12,7 @@ from casebus.access import Standing
 from casebus.codec import Codec
 from casebus.sharing import Sharing
 from casebus.work import Work as BusWork
-from services.referral.domain import Referral, Service, ServiceState
+from services.referral.domain import Referral, Service
 
 _SERVICE = TypeAdapter(Service)
 
@@ -41,7 +41,7 @@ class Work(BusWork):
             rows = self.connection.execute(text("SELECT id, body FROM own.service"))
             self._directory = {key: _SERVICE.validate_python(body) for key, body in rows}
         known = self._directory | {service.id: service for service in self.services.all()}
-        return [service for service in known.values() if service.state is ServiceState.LISTED]
+        return [service for service in known.values() if service.can_be_offered(self.now.date())]
 
     def standing(self, aggregate: UUID) -> Standing | None:
         """Of a case, who shares it; of a referral, those, but only who may answer this one counts as asked."""

@@ -13,7 +13,9 @@ from services.monitoring.domain.fact import effective
 from services.monitoring.domain.importing import Import, told_of_import
 from services.monitoring.domain.tally import Tally
 
-CLOSED_STAGES = frozenset({"CLOSED", "DECLINED", "REDIRECTED"})
+ENTRY = "DIRECTORY"
+"""The stage of what is no case: an entry of the directory, which has alerts."""
+CLOSED_STAGES = frozenset({"CLOSED", "DECLINED", "REDIRECTED", ENTRY})
 INTAKE_STAGES: Mapping[type[Event], str] = {
     intake.CaseTriaged: "TRIAGED",
     intake.CaseOpened: "OPENED",
@@ -104,6 +106,8 @@ class CaseView:
         match event:
             case intake.CaseReceived():
                 return replace(self._with(event.agency, head, leads=True), region=event.region, since=effective(head))
+            case referral.ServiceListed():
+                return replace(self, region=event.region, intake_stage=ENTRY)
             case intake.LeadHandedOver():
                 return self._with(event.to_agency, head, leads=True)
             case referral.ReferralAccepted():

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TypeVar, cast
 from uuid import UUID
 
-from casebus.contracts import intake, planning
+from casebus.contracts import intake, planning, referral
 from casebus.contracts.intake import Priority
 from casebus.envelope import Envelope, Head, Origin
 from casebus.event import Event
@@ -105,24 +105,30 @@ class History:
         return found
 
     @cached_property
+    def _begun(self) -> intake.CaseReceived | referral.ServiceListed | None:
+        """With what the story begins: a case's, or that of an entry of the directory, which has no lead but its own agency."""
+        received = next((event for _, event in self.of(intake.CaseReceived)), None)
+        return received or next((event for _, event in self.of(referral.ServiceListed)), None)
+
+    @cached_property
     def region(self) -> str:
-        return next((event.region for _, event in self.of(intake.CaseReceived)), "")
+        return self._begun.region if self._begun else ""
 
     def lead_at(self, moment: datetime) -> str:
         """The agency that led, as it was known at a moment: asked later, the answer is the same. Empty where no case was received."""
         handed = [event.to_agency for fact, event in self.of(intake.LeadHandedOver) if fact.recorded_at <= moment]
-        return handed[-1] if handed else next((event.agency for _, event in self.of(intake.CaseReceived)), "")
+        return handed[-1] if handed else self._begun.agency if self._begun else ""
 
     @cached_property
     def leads(self) -> tuple[str, ...]:
         """Every agency that has led it, the first one first."""
-        received = (event.agency for _, event in self.of(intake.CaseReceived))
-        return tuple(dict.fromkeys((*received, *(event.to_agency for _, event in self.of(intake.LeadHandedOver)))))
+        first = (self._begun.agency,) if self._begun else ()
+        return tuple(dict.fromkeys((*first, *(event.to_agency for _, event in self.of(intake.LeadHandedOver)))))
 
     @cached_property
     def is_whole(self) -> bool:
         """Whether it has its beginning: without that, nobody would be responsible for what follows."""
-        return any(True for _ in self.of(intake.CaseReceived))
+        return self._begun is not None
 
     def closures_after(self, start: Fact) -> tuple[Fact, ...]:
         """The closures that end what this fact began: those that took effect later, or were told later."""

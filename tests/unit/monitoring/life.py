@@ -64,10 +64,14 @@ from casebus.contracts.referral import (
     ReferralDeclined,
     ReferralOutcome,
     ReferralWithdrawn,
+    ServiceAssured,
     ServiceBegun,
+    ServiceListed,
+    ServiceRetired,
+    ServiceTerm,
     WithdrawReason,
 )
-from tests.unit.monitoring.story import CASE, EVERYTHING, IMPORT, LEAD, PARTNER, Story, day, some
+from tests.unit.monitoring.story import CASE, EVERYTHING, IMPORT, LEAD, PARTNER, REGION, Story, day, some
 
 
 class Life:
@@ -245,6 +249,17 @@ class Life:
     def withdraw_consent(self) -> None:
         self.story.tell(ConsentWithdrawn(case_id=CASE, consent_id=some("consent")), self.at, occurred=self.earlier())
 
+    def list_service(self) -> None:
+        """The case of the story is an entry too: what concerns one must leave the other alone."""
+        term = self.draw(st.sampled_from(ServiceTerm))
+        self.story.tell(ServiceListed(case_id=CASE, agency=PARTNER, region=REGION, service_type="shelter", term=term), self.at)
+
+    def assure_service(self) -> None:
+        self.story.tell(ServiceAssured(case_id=CASE, term=ServiceTerm.EMERGENCY), self.at, occurred=self.earlier())
+
+    def retire_service(self) -> None:
+        self.story.tell(ServiceRetired(case_id=CASE), self.at)
+
     def break_in(self) -> None:
         until = self.at + timedelta(hours=3)
         event = EmergencyAccessGranted(case_id=CASE, access_id=some("access"), agency=PARTNER, actor="actor-2", until=until)
@@ -297,6 +312,9 @@ ACTS = (
     Life.consent,
     Life.consent_anew,
     Life.withdraw_consent,
+    Life.list_service,
+    Life.assure_service,
+    Life.retire_service,
     Life.break_in,
     Life.review_access,
     Life.turn,

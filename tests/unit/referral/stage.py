@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 from casebus.cause import Cause
 from casebus.sharing import Sharing
 from casebus.testing import NOON, MemoryShelf, MemoryWork
-from services.referral.domain import Referral, Service, ServiceKind, ServiceState
+from services.referral.domain import Referral, Service, ServiceKind
 
 CASE = UUID(int=1)
 STEP = UUID(int=2)
@@ -49,4 +49,4 @@ class Work(MemoryWork):
         self.sharing = MemoryShelf(*((SHARED,) if known else ()))
 
     def listed(self) -> list[Service]:
-        return [each for each in self.services.all() if each.state is ServiceState.LISTED]
+        return [each for each in self.services.all() if each.can_be_offered(self.now.date())]

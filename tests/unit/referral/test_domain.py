@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from casebus.contracts.referral import DeclineReason, ReferralOutcome, WithdrawReason
+from casebus.contracts.referral import DeclineReason, ReferralOutcome, ServiceRetired, WithdrawReason
 from casebus.errors import Conflict
 from services.referral.domain import Referral, ReferralState, named, suitable
 from tests.unit.referral.stage import referral, service
@@ -34,8 +34,8 @@ def test_who_is_named_is_asked_in_that_order_once_and_room_or_not() -> None:
 
 
 def test_a_service_retires_once() -> None:
-    retired = NEAR.retire()
-    assert retired.version == 2
+    retired, event = NEAR.retire()
+    assert (retired.version, event) == (2, ServiceRetired(case_id=NEAR.id))
     with pytest.raises(Conflict):
         retired.retire()
 

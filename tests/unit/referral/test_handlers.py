@@ -131,7 +131,7 @@ def test_without_room_the_next_candidate_is_asked_by_itself(reason: DeclineReaso
 
 
 def test_a_candidate_that_has_retired_is_passed_over() -> None:
-    work = Work(SECOND.retire(), THIRD, referrals=(referral(SECOND, THIRD),))
+    work = Work(SECOND.retire()[0], THIRD, referrals=(referral(SECOND, THIRD),))
     decline(work, DeclineReason.NO_CAPACITY)
     assert [event.agency for event in work.emitted if isinstance(event, ReferralOffered)] == ["third-shelter"]
 
