@@ -34,6 +34,7 @@ def test_the_whole_of_it_reaches_the_client(environment: pytest.MonkeyPatch, tmp
     assert cluster.client() == {
         "bootstrap.servers": "kafka-1:9093,kafka-2:9093",
         "security.protocol": "SASL_SSL",
+        "log_level": 5,
         "ssl.ca.location": str(tmp_path / "ca.pem"),
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "intake",
@@ -53,7 +54,8 @@ def test_a_plain_connection_needs_an_address_and_nothing_else(environment: pytes
     environment.setenv("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT")
 
     assert read_cluster("127.0.0.1:9") == Cluster("127.0.0.1:9")
-    assert read_cluster().client() == {"bootstrap.servers": "kafka-1:9093,kafka-2:9093", "security.protocol": "PLAINTEXT"}
+    plain = {"bootstrap.servers": "kafka-1:9093,kafka-2:9093", "security.protocol": "PLAINTEXT", "log_level": 5}
+    assert read_cluster().client() == plain
     assert read_cluster().trust() is None
 
 
