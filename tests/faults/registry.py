@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tests.faults.broker_away import broker_away
 from tests.faults.clock_jumps import clock_jumps
+from tests.faults.clock_workers import clock_workers
 from tests.faults.database_killed import database_killed
 from tests.faults.deliveries import deliveries
 from tests.faults.disk_full import disk_full
@@ -71,6 +72,12 @@ FAULTS = (
     Fault(name="rebuilds", promise="copies dropped and made again: the same tables, nothing said twice", run=rebuilds),
     Fault(name="lost-logs", promise="the broker emptied, a topic trimmed: nothing skipped, the same tables after a reseed", run=lost_logs),
     Fault(name="three-nodes", promise="of three Kafka nodes one is killed and wiped under load, then another", run=three_nodes),
+    Fault(
+        name="clock-workers",
+        promise="kill -9 of clock workers while 100,000 deadlines come due: as many alerts, and two share the work",
+        run=clock_workers,
+        in_gate=True,
+    ),
     Fault(name="stuck-relay", promise="a relay stuck for a minute: no false alert, one MONITORING_BLIND", run=stuck_relay),
     Fault(name="shared-partitions", promise="three workers share the partitions, one is killed", run=shared_partitions),
 )
