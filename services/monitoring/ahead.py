@@ -114,13 +114,14 @@ class Ahead:
     wake: Callable[[], None]
     directory: Callable[[Connection, Codec], Directory] = lambda *_: NOBODY
     far: timedelta = FAR
+    known: Callable[[Connection], Reached] = reached
 
     def fire(self) -> int:
         """State what was prepared and is due, in one transaction; how many cases. What holds no more is left to the worker's look."""
         due: list[Due] = []
         try:
             with self.engine.begin() as connection:
-                due = _due(connection, reached(connection))
+                due = _due(connection, self.known(connection))
                 holding = _holding(connection, due) if due else set()
                 _leave(connection, [one.case_id for one in due if one.case_id not in holding])
                 self._state(connection, [one for one in due if one.case_id in holding])
@@ -186,7 +187,7 @@ class Ahead:
         connection.execute(_FORGET, {"cases": cases})
 
     def _coming(self, connection: Connection) -> dict[UUID, datetime]:
-        now, known = system_time(connection), reached(connection)
+        now, known = system_time(connection), self.known(connection)
         values = {"parts": sorted(known.partitions), "soon": now + SOON, "far": now + self.far, "limit": PREPARED_AT_ONCE}
         rows: dict[UUID, datetime] = dict(iter(connection.execute(_COMING, values)))  # as pairs
         return rows

@@ -17,22 +17,27 @@ from casebus.timebase import system_time
 from casebus.watermark import Reached, reached
 from casebus.work import Work
 from services.monitoring import metrics
+from services.monitoring.steadiness import Steadiness
 
 NAMESPACE = UUID("0f6f3a52-6f0e-5a0d-8a43-0c7b2f1f9b11")
 OPERATIONS, READER = "operations", "monitoring"
+SYSTEM_TIME = "system-time"
+"""What is named instead of an owner while the time is ahead."""
 
 log = telemetry.logger(__name__)
 
 
 @dataclass(kw_only=True)
 class BlindWatch:
-    """A job of monitoring. `after`: real seconds without a step forward before an owner counts as unseen."""
+    """A job of monitoring. `after`: real seconds without a step forward before an owner counts as unseen. It names the time, too, if that
+    has jumped ahead (steadiness.py)."""
 
     engine: Engine
     owners: tuple[str, ...]
     make_work: Callable[[Connection], Work]
     after: float = 30.0
     clock: Callable[[], float] = monotonic
+    steadiness: Steadiness = field(default_factory=Steadiness)
     _moved: dict[str, tuple[datetime | None, float]] = field(default_factory=dict)
 
     def run(self, stop: Signal) -> None:
@@ -50,6 +55,8 @@ class BlindWatch:
             blind: dict[str, datetime] = dict(iter(connection.execute(text("SELECT owner, since FROM own.blindness FOR UPDATE"))))
             lost = [owner for owner in self.owners if self._stands_still(owner, known) and owner not in blind]
             seen = [owner for owner in sorted(blind) if owner in known.owners and known.owners[owner] > blind[owner]]
+            if self.steadiness.is_ahead(connection) != (SYSTEM_TIME in blind):
+                (seen if SYSTEM_TIME in blind else lost).append(SYSTEM_TIME)
             if not lost and not seen:
                 return
             work = self.make_work(connection)
@@ -60,7 +67,7 @@ class BlindWatch:
                 self._lose(connection, work, owner, known.owners.get(owner) or work.now)
             for owner in seen:
                 connection.execute(text("DELETE FROM own.blindness WHERE owner = :owner"), {"owner": owner})
-                work.emit(MonitoringSawAgain(watch_id=uuid5(NAMESPACE, owner), owner=owner, until=known.owners[owner]))
+                work.emit(MonitoringSawAgain(watch_id=uuid5(NAMESPACE, owner), owner=owner, until=known.owners.get(owner, work.now)))
             work.save()
 
     def _stands_still(self, owner: str, known: Reached) -> bool:

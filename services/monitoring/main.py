@@ -18,7 +18,7 @@ from casebus.watermark import StatementReader
 from services.monitoring import api, handlers
 from services.monitoring.adoptions import Adopter, Adoptions
 from services.monitoring.ahead import Ahead
-from services.monitoring.blindness import BlindWatch
+from services.monitoring.blindness import SYSTEM_TIME, BlindWatch
 from services.monitoring.clocks import ClockWorker
 from services.monitoring.copies import Copies
 from services.monitoring.gauges import States
@@ -26,6 +26,7 @@ from services.monitoring.listings import Listings
 from services.monitoring.policies import Policies, read_policies
 from services.monitoring.rules import RULES
 from services.monitoring.settings import Settings
+from services.monitoring.steadiness import Steadiness
 from services.monitoring.storage import Work
 from services.monitoring.telling.carriers import BY_THE_BOARD, Telling
 
@@ -60,7 +61,7 @@ def blueprint(policies: Policies, tick_seconds: float = 0.1, blind_seconds: floa
         copies=copies(),
         reactions=handlers.REACTIONS,
         jobs=jobs,
-        gauges=States(owners).look_up,
+        gauges=States((*owners, SYSTEM_TIME)).look_up,
     )
 
 
@@ -71,8 +72,8 @@ def design(settings: Settings) -> Blueprint:
 
 
 def _clocks(parts: Parts, rulebook: Adoptions, tick_seconds: float, told: Signal) -> ClockWorker:
-    directory = Listings().known
-    ahead = Ahead(engine=parts.engine, codec=parts.codec, policies=rulebook, directory=directory, wake=parts.wake)
+    directory, known = Listings().known, Steadiness().known
+    ahead = Ahead(engine=parts.engine, codec=parts.codec, policies=rulebook, directory=directory, wake=parts.wake, known=known)
     return ClockWorker(
         engine=parts.engine,
         codec=parts.codec,
@@ -82,6 +83,7 @@ def _clocks(parts: Parts, rulebook: Adoptions, tick_seconds: float, told: Signal
         tick=tick_seconds,
         told=told,
         ahead=ahead,
+        known=known,
     )
 
 

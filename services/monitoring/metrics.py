@@ -22,7 +22,7 @@ BLIND = gauge(
     "continuum_blind",
     "1 where monitoring has said that it is blind for this owner.",
     "1: no clock is decided.",
-    owner="which service",
+    owner="which service; system-time where the servers' clocks have jumped ahead",
 )
 LATENESS = histogram(
     "continuum_clock_lateness_seconds",
