@@ -66,7 +66,7 @@ def decide(
             if verdict.state is State.BREACHED:
                 decided.extend(_of_breach(ladder, rule, clock, verdict))
                 if not verdict.history:
-                    decided.extend(_of_alert(ladder, rule, clock, looks))
+                    decided.extend(_of_alert(ladder, rule, clock, verdict.evidence, looks))
     return decided, min(looks, default=None)
 
 
@@ -123,10 +123,14 @@ def _of_breach(ladder: Ladder, rule: Rule, clock: Clock, verdict: Verdict) -> It
         yield decision(id=uuid5(one, "closed"), event=closing, because=verdict.evidence)
 
 
-def _of_alert(ladder: Ladder, rule: Rule, clock: Clock, looks: list[datetime]) -> Iterator[Decision]:
+def _of_alert(ladder: Ladder, rule: Rule, clock: Clock, evidence: Fact | None, looks: list[datetime]) -> Iterator[Decision]:
     """What becomes of an alert while nobody ends it: it comes back when its time is over, and climbs."""
     history, law = ladder.history, ladder.law
-    holding = Holding(history, law, alert_id(history.case_id, rule, clock), rule.is_safety)
+    raised = ladder.raised(alert_id(history.case_id, rule, clock))
+    if raised is None:
+        return
+    ended = evidence.recorded_at if evidence else None
+    holding = Holding(history, law, *raised, is_safety=rule.is_safety, ended=ended)
     for held, event in ladder.returns(holding, looks):
         agency = responsible(history, clock, held.recorded_at)
         stamp = law.of(agency).at(held.recorded_at).stamp

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from uuid import UUID
 
 from casebus.contracts.intake import CaseTriaged, Priority, PriorityChanged
 from casebus.contracts.monitoring import (
     AlertAcknowledged,
     AlertAutoCleared,
     AlertEscalated,
+    AlertRaised,
     AlertResolved,
     AlertSuppressed,
     AlertTaken,
@@ -53,16 +53,19 @@ def later(since: datetime, moment: datetime, rests: Iterable[Rest]) -> datetime:
 
 @dataclass(frozen=True)
 class Holding:
-    """All that holds the ladder of one alert. A case's rest holds none that watches over safety."""
+    """All that holds the ladder of one alert, from when it was raised until what it is about was done or over (`ended`). A case's rest
+    holds none that watches over safety."""
 
     history: History
     law: Law
-    alert: UUID
+    raised: Fact
+    alert: AlertRaised
     is_safety: bool
+    ended: datetime | None = None
 
     def leaves(self, since: datetime, window_of: WindowOf) -> datetime | None:
-        """When a rung is left upwards that was told then; None at the top. An acknowledgement begins its window anew, once; who took the
-        alert in work has until the time that she said."""
+        """When a rung is left upwards that was told then; None where it never is. An acknowledgement begins its window anew, once; who took
+        the alert in work has until the time that she said."""
         moment = window_of(since)
         if moment is None:
             return None
@@ -72,14 +75,15 @@ class Holding:
             again = window_of(seen.recorded_at)
             moment = moment if again is None else later(seen.recorded_at, again, self.rests)
         taken = self._first(AlertTaken, since, moment)
-        return moment if taken is None else max(moment, self._end(taken))
+        moment = moment if taken is None else max(moment, self._end(taken))
+        return None if self._is_ended(moment) else moment
 
     def over(self) -> Iterator[tuple[Fact, datetime]]:
         """Each time that it was in work or put off until its end, and nothing else was told of it before: with that end."""
         for fact in self._told:
             if fact.kind in (AlertTaken, AlertSuppressed):
                 end = self._end(fact)
-                if not any(other.order > fact.order and other.recorded_at <= end for other in self._told):
+                if not self._is_ended(end) and not any(other.order > fact.order and other.recorded_at <= end for other in self._told):
                     yield fact, end
 
     @cached_property
@@ -87,6 +91,9 @@ class Holding:
         """The time in which the alert was put off, and in which its case rested."""
         put_off = (Rest(fact.recorded_at, self._cut(fact)) for fact in self._told if fact.kind is AlertSuppressed)
         return (*self._of_case, *put_off)
+
+    def _is_ended(self, moment: datetime) -> bool:
+        return self.ended is not None and self.ended <= moment
 
     def _end(self, fact: Fact) -> datetime:
         """Until when this one holds; a rest of the case moves the time by which work has to be done."""
@@ -115,8 +122,9 @@ class Holding:
 
     @cached_property
     def _told(self) -> list[Fact]:
-        found = (fact for kind in TOLD for fact, event in self.history.of(kind) if event.alert_id == self.alert)
-        return sorted(found, key=lambda fact: fact.order)
+        one = self.alert.alert_id
+        found = (fact for kind in TOLD for fact, event in self.history.of(kind) if event.alert_id == one)
+        return sorted((fact for fact in found if fact.order > self.raised.order), key=lambda fact: fact.order)
 
     @cached_property
     def _of_case(self) -> tuple[Rest, ...]:

@@ -55,6 +55,10 @@ class Ladder:
         found = self._from(RUNGS.index(rung), rule, agencies, moment, set())
         return found or Target(rung=Rung.DUTY_AUTHORITY, place=self.history.region)
 
+    def raised(self, one: UUID) -> tuple[Fact, AlertRaised] | None:
+        """The alert as it was told, if it was."""
+        return next(((fact, event) for fact, event in self.history.of(AlertRaised) if event.alert_id == one), None)
+
     def returns(self, holding: Holding, looks: list[datetime]) -> Iterator[tuple[Fact, AlertReturned]]:
         """What was in work, or put off, until a time that has passed; `looks` gets the moment of what still is."""
         for fact, end in holding.over():
@@ -67,11 +71,9 @@ class Ladder:
 
     def climb(self, holding: Holding, agencies: Callable[[datetime], tuple[str, ...]], looks: list[datetime]) -> Iterator[Step]:
         """The highest rung whose time has come, if it wasn't told; `looks` gets the moment of the next."""
-        one = holding.alert
-        raised = next(((fact, event) for fact, event in self.history.of(AlertRaised) if event.alert_id == one), None)
-        if raised is None or self._is_closed(one):
+        fact, alert, one = holding.raised, holding.alert, holding.alert.alert_id
+        if self._is_closed(one):
             return
-        fact, alert = raised
         sent = {event.rung: told for told, event in self.history.of(AlertEscalated) if event.alert_id == one}
         rung, since, told = alert.rung, fact.recorded_at, set(alert.targets)
         due: Step | None = None
