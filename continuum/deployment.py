@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography.fernet import Fernet
 
 from casebus.envelope import Role
 from continuum.stack import SERVICES, issuer
@@ -25,6 +26,7 @@ def write_secrets(folder: Path, *, database: str, region: str) -> None:
             _keep(folder / f"{role}.url", _url(role, _password(folder, role), database, service))
     board = tokens.token(actor="console", role=Role.COORDINATOR, agency="regional-office", region=region, reads_only=True, hours=24 * 365)
     _keep(folder / "console.token", board)
+    _keep(folder / "seal.key", Fernet.generate_key().decode())
 
 
 def make_secrets(

@@ -71,6 +71,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "registry__peers": [{"podSelector": {}}],
     },
     "bare": {"autoscaling__enabled": False, "console__enabled": False, "stream__enabled": False},
+    "people are told": {
+        "telling__secret": "telling",
+        "telling__smtp": {
+            "host": "mail",
+            "port": 587,
+            "from": "a@b.org",
+            "username": "u",
+            "security": "STARTTLS",
+            "peers": [{"podSelector": {}}],
+        },
+    },
     "policies of a place": {"services__monitoring__policies": "policies", "pullSecrets": [{"name": "registry"}], "kafka__version": "3.9.0"},
 }
 
@@ -150,6 +161,18 @@ def test_a_service_reaches_kafka_and_its_own_database_and_nothing_else(release: 
     everybody = of(release, "NetworkPolicy")["continuum-nothing-else"]["spec"]
     assert "egress" not in everybody
     assert "ingress" not in everybody
+
+
+def test_who_tells_people_alone_reaches_the_mail_server_and_the_internet() -> None:
+    told = rendered(**VARIANTS["people are told"])
+    farther = {name for name, pod in pods(told).items() if {443, 587} & {port for _, port in reached(told, pod)}}
+    assert farther == {"monitoring-notifications"}
+    keyed = {name for name, pod in pods(told).items() if any(v["name"] == "telling" for v in pod["spec"]["volumes"])}
+    assert keyed == {"monitoring-api", "monitoring-notifications"}
+    [container] = pods(told)["monitoring-notifications"]["spec"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert environment["CONTINUUM_SEAL_KEY_FILE"] == "/etc/continuum/telling/seal.key"
+    assert environment["CONTINUUM_SMTP_HOST"] == "mail"
 
 
 def test_only_an_api_is_called_and_everything_is_scraped(release: list[Resource]) -> None:

@@ -89,3 +89,20 @@ ports: [{name: http, containerPort: 8080}]
   ports: [{port: {{ .Values.telemetry.port }}, protocol: TCP}]
 {{- end }}
 {{- end }}
+
+{{- /* Contact points are sealed by who takes them and opened by who sends. */ -}}
+{{- define "continuum.telling.env" -}}
+- {name: CONTINUUM_SEAL_KEY_FILE, value: /etc/continuum/telling/seal.key}
+{{- with .smtp }}
+{{- if .host }}
+- {name: CONTINUUM_SMTP_HOST, value: {{ .host | quote }}}
+- {name: CONTINUUM_SMTP_PORT, value: {{ .port | quote }}}
+- {name: CONTINUUM_SMTP_FROM, value: {{ .from | quote }}}
+- {name: CONTINUUM_SMTP_SECURITY, value: {{ .security | quote }}}
+{{- if .username }}
+- {name: CONTINUUM_SMTP_USERNAME, value: {{ .username | quote }}}
+- {name: CONTINUUM_SMTP_PASSWORD_FILE, value: /etc/continuum/telling/smtp-password}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
