@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from tests.bench import board, clocks, commands, growth, lateness, pipeline, rebuilding, relaying, telemetry, visible, whole
+from tests.bench import backtesting, board, clocks, commands, growth, lateness, pipeline, rebuilding, relaying, telemetry, visible, whole
 from tests.bench.figure import Figure
 from tests.bench.ground import Ground
 
@@ -24,6 +24,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "rebuild": rebuilding.again,
     "clocks": clocks.fired,
     "lateness": lateness.late,
+    "backtest": backtesting.tried,
     "board": board.read,
     "telemetry": telemetry.telemetry,
     "growth": growth.grown,

@@ -4,7 +4,7 @@ What people did stays as they did it: a contact answers the follow-up that it an
 there by then. A follow-up that another policy scheduled is due when this one would have had it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,10 +25,13 @@ from casebus.contracts.monitoring import (
 from casebus.contracts.planning import CaseReopened
 from casebus.envelope import Envelope, Origin, Role
 from casebus.event import Event
-from services.monitoring.domain.decision import Decision, decide
+from services.monitoring.domain.clock import State, judge
+from services.monitoring.domain.decision import Decision, decide, of_alert, of_breach
 from services.monitoring.domain.directory import NOBODY, Directory
 from services.monitoring.domain.fact import Fact, History
-from services.monitoring.domain.regime import Regimes
+from services.monitoring.domain.ladder import Ladder
+from services.monitoring.domain.rebasing import clocks_of
+from services.monitoring.domain.regime import Law, Regimes
 from services.monitoring.domain.rule import Rule
 
 DECIDED: frozenset[type[Event]] = frozenset({AlertRaised, AlertEscalated, AlertReturned, AlertAutoCleared, FollowUpMissed, FollowUpMadeUp})
@@ -36,6 +39,8 @@ DECIDED: frozenset[type[Event]] = frozenset({AlertRaised, AlertEscalated, AlertR
 _AT_ONCE = timedelta.resolution
 """A decision is made when the watermark is greater than its moment."""
 _MOST_STEPS = 10_000
+_OF_AN_ALERT = "monitoring.Alert"
+"""How the types of events begin that say what somebody did with an alert."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,6 +54,11 @@ class Raised:
     due_at: datetime
     raised_at: datetime
     rung: Rung
+
+    def hear(self, event: Event) -> None:
+        """The next rung was told."""
+        if isinstance(event, AlertEscalated):
+            self.rung = event.rung
 
 
 class Lived(Fact):
@@ -110,13 +120,35 @@ def replay(
     """The alerts of a case by `until`, and how high each climbed. `facts` without what was decided, in any order."""
     scheduled = _scheduled(case_id, facts, until, regimes)
     history = History.below(case_id, scheduled, until)
-    breaches = [one for one in decide(history, until, regimes, rules, directory)[0] if isinstance(one.event, AlertRaised)]
-    if not breaches:
+    if not history.is_whole:
         return []
-    named = {one.event.rule for one in breaches if isinstance(one.event, AlertRaised)}
-    worker = _Worker(case_id, scheduled, regimes, [rule for rule in rules if rule.name in named], directory)
-    worker.run(min(one.moment for one in breaches if one.moment is not None), until)
+    acted = any(fact.kind.TYPE.startswith(_OF_AN_ALERT) for fact in history.facts)
+    found = list(_breaches(history, until, regimes, rules, directory))
+    if not acted or not found:
+        return [one for one, _ in found]
+    worker = _Worker(case_id, scheduled, regimes, list({rule.name: rule for _, rule in found}.values()), directory)
+    worker.run(min(one.raised_at for one, _ in found), until)
     return list(worker.raised.values())
+
+
+def _breaches(
+    history: History, until: datetime, regimes: Regimes, rules: Collection[Rule], directory: Directory
+) -> Iterator[tuple[Raised, Rule]]:
+    """Each alert as it would have been if nobody did anything with it: then one look at its end says how high it climbed."""
+    law = Law(regimes, history.region, until)
+    ladder = Ladder(history, until, law, directory)
+    for rule in rules:
+        for clock in clocks_of(rule, history, law):
+            verdict = judge(clock, until, history.decidable_from(clock.start))
+            if verdict.state is State.BREACHED and not verdict.history:
+                decision = next(one for one in of_breach(ladder, rule, clock, verdict) if isinstance(one.event, AlertRaised))
+                raised = _raised(decision, (verdict.moment or verdict.deadline) + _AT_ONCE)
+                end = min(until, verdict.evidence.recorded_at + _AT_ONCE) if verdict.evidence else until
+                told = [fact for fact in history.facts if fact.recorded_at < end]
+                then = History.below(history.case_id, [*told, _fact(decision, raised.raised_at, 1)], end)
+                for step in of_alert(Ladder(then, end, law, directory), rule, clock, []):
+                    raised.hear(step.event)
+                yield raised, rule
 
 
 class _Worker:
@@ -130,8 +162,8 @@ class _Worker:
         self.raised: dict[UUID, Raised] = {}
 
     def run(self, first: datetime, until: datetime) -> None:
-        """From the first moment on; `until` is the last watermark."""
-        watermark = min(first + _AT_ONCE, until)
+        """From the first watermark on; `until` is the last one."""
+        watermark = min(first, until)
         for _ in range(_MOST_STEPS):
             look = self._look(watermark)
             if watermark >= until:
@@ -154,7 +186,7 @@ class _Worker:
 
     def _counts(self, fact: Fact) -> bool:
         """What somebody did with an alert counts if it was there by then. What was answered about a stall is about the case, too."""
-        if not fact.kind.TYPE.startswith("monitoring.Alert"):
+        if not fact.kind.TYPE.startswith(_OF_AN_ALERT):
             return True
         there = self.raised.get(getattr(fact.event, "alert_id", self._case_id))
         return there is not None and there.raised_at <= fact.recorded_at
@@ -162,18 +194,23 @@ class _Worker:
     def _hear(self, one: Decision, at: datetime) -> None:
         event = one.event
         if isinstance(event, AlertRaised):
-            self.raised[one.id] = Raised(
-                alert_id=one.id,
-                case_id=self._case_id,
-                rule=event.rule,
-                agency=event.agency,
-                due_at=event.due_at,
-                raised_at=at,
-                rung=event.rung,
-            )
+            self.raised[one.id] = _raised(one, at)
         elif isinstance(event, AlertEscalated):
-            self.raised[event.alert_id].rung = event.rung
-        self._made.append(Fact(event, _envelope(one, at, len(self._made) + 1_000_000)))
+            self.raised[event.alert_id].hear(event)
+        self._made.append(_fact(one, at, len(self._made) + 1))
+
+
+def _raised(one: Decision, at: datetime) -> Raised:
+    event = one.event
+    assert isinstance(event, AlertRaised)  # the callers looked
+    return Raised(
+        alert_id=one.id, case_id=event.case_id, rule=event.rule, agency=event.agency, due_at=event.due_at, raised_at=at, rung=event.rung
+    )
+
+
+def _fact(one: Decision, at: datetime, number: int) -> Fact:
+    """As the number-th thing that was decided; monitoring said other things before."""
+    return Fact(one.event, _envelope(one, at, 1_000_000 + number))
 
 
 def _scheduled(case_id: UUID, facts: Sequence[Fact], until: datetime, regimes: Regimes) -> list[Fact]:
