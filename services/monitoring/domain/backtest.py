@@ -146,7 +146,7 @@ def _breaches(
                 end = min(until, verdict.evidence.recorded_at + _AT_ONCE) if verdict.evidence else until
                 told = [fact for fact in history.facts if fact.recorded_at < end]
                 then = History.below(history.case_id, [*told, _fact(decision, raised.raised_at, 1)], end)
-                for step in of_alert(Ladder(then, end, law, directory), rule, clock, []):
+                for step in of_alert(Ladder(then, end, law, directory), rule, clock, verdict.evidence, []):
                     raised.hear(step.event)
                 yield raised, rule
 

@@ -66,11 +66,7 @@ def decide(
             if verdict.state is State.BREACHED:
                 decided.extend(of_breach(ladder, rule, clock, verdict))
                 if not verdict.history:
-<<<<<<< HEAD
-                    decided.extend(_of_alert(ladder, rule, clock, verdict.evidence, looks))
-=======
-                    decided.extend(of_alert(ladder, rule, clock, looks))
->>>>>>> fc776e4 (A backtest looks once at an alert's end: 13 times less work; make bench measures it)
+                    decided.extend(of_alert(ladder, rule, clock, verdict.evidence, looks))
     return decided, min(looks, default=None)
 
 
@@ -128,11 +124,7 @@ def of_breach(ladder: Ladder, rule: Rule, clock: Clock, verdict: Verdict) -> Ite
         yield decision(id=uuid5(one, "closed"), event=closing, because=verdict.evidence)
 
 
-<<<<<<< HEAD
-def _of_alert(ladder: Ladder, rule: Rule, clock: Clock, evidence: Fact | None, looks: list[datetime]) -> Iterator[Decision]:
-=======
-def of_alert(ladder: Ladder, rule: Rule, clock: Clock, looks: list[datetime]) -> Iterator[Decision]:
->>>>>>> fc776e4 (A backtest looks once at an alert's end: 13 times less work; make bench measures it)
+def of_alert(ladder: Ladder, rule: Rule, clock: Clock, evidence: Fact | None, looks: list[datetime]) -> Iterator[Decision]:
     """What becomes of an alert while nobody ends it: it comes back when its time is over, and climbs."""
     history, law = ladder.history, ladder.law
     raised = ladder.raised(alert_id(history.case_id, rule, clock))
