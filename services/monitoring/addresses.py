@@ -2,15 +2,20 @@
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from casebus.errors import Conflict, Fix, Invalid
 from services.monitoring.domain.reach import Channel
 from services.monitoring.sealing import Seal
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,180}[A-Za-z0-9])")
 _URL = re.compile(r"[!-~]{8,2000}")
@@ -106,14 +111,21 @@ def _may_be_public(host: str) -> bool:
         return "." in host and not host.endswith((".localhost", ".local", ".internal"))
 
 
-def _apprise(address: str, *, private: bool) -> None:
-    """Services with an https address of their own, that read no file. Where somebody may name a host, it could be one of this network."""
+def service_at(address: str) -> "NotifyBase | None":
+    """What apprise makes of a URL; None where it knows no such service. Its log is off: it would tell addresses."""
     from apprise import Apprise  # half a second, and 30 MB: only for who needs it
 
+    logging.getLogger("apprise").disabled = True
+    found: NotifyBase | None = Apprise.instantiate(address, suppress_exceptions=True)
+    return found
+
+
+def _apprise(address: str, *, private: bool) -> None:
+    """Services with an https address of their own, that read no file. Where somebody may name a host, it could be one of this network."""
     fix = Fix("address", "the URL of a service of github.com/caronc/apprise that has an address of its own, without cto and rto")
     if not _URL.fullmatch(address) or _TIMES.search(address):
         raise Invalid("That service can't be told.", fix)
-    found = Apprise.instantiate(address, suppress_exceptions=True)
+    found = service_at(address)
     if found is None:
         raise Invalid("That service can't be told.", fix)
     named = {*found.template_tokens, *found.template_args}

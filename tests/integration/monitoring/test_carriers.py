@@ -222,9 +222,12 @@ def test_a_chat_of_apprise_gets_the_text(receiver: Receiver) -> None:
         (Channel.APPRISE, "nothing://x"),
     ],
 )
-def test_an_address_that_is_not_allowed_is_refused_and_not_repeated(channel: Channel, address: str) -> None:
+def test_an_address_that_is_not_allowed_is_refused_and_not_repeated(
+    channel: Channel, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(Invalid) as refused:
         Offer().check(channel, address)
+    assert caplog.records == []
     assert refused.value.fixes[0].field == "address"
     assert address not in f"{refused.value.detail} {refused.value.fixes}"
 

@@ -1,6 +1,7 @@
 """People are told of alerts: by a digest a day, of critical ones at once, once, and of nothing else."""
 
 import re
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,10 @@ import pytest
 
 from casebus.contracts.intake import Priority
 from casebus.rebuild import rebuild
+from services.monitoring.domain.reach import Channel
 from services.monitoring.telling import delivery
 from services.monitoring.telling.carriers import Telling
+from services.monitoring.telling.parcel import NotDelivered
 from tests.integration.monitoring.telling import ADDRESS, listed, running, told
 from tests.integration.monitoring.world import Case, World, worker
 from tests.receivers import MailBox, mail_server
@@ -232,3 +235,48 @@ def test_the_job_tells_by_itself(world: World, box: MailBox) -> None:
     world.go(day(15.1))
     with running(world):
         until(lambda: box.to(ADDRESS))
+
+
+def test_who_comes_back_late_with_a_failure_changes_nothing(world: World, box: MailBox) -> None:
+    """It was frozen for longer than its time; meanwhile another has delivered."""
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    while world.teller.gather():
+        pass
+    with world.engine.begin() as connection:
+        [frozen] = delivery.take(world.new_work(connection), Channel.EMAIL, 4, world.telling.offer.seal)
+        assert delivery.take(world.new_work(connection), Channel.EMAIL, 4, world.telling.offer.seal) == []
+    world.do("UPDATE own.delivery SET next_at = clock_timestamp()")
+    told(world)
+    with world.engine.begin() as connection:
+        delivery.failed(world.new_work(connection), frozen, NotDelivered("TIMEOUT"), lambda: 0.5)
+    assert world.rows("SELECT state, attempts FROM own.delivery") == [("SENT", 2)]
+
+
+@pytest.mark.parametrize("attempt", range(1, len(delivery.PAUSES) + 1))
+def test_pauses_grow_and_come_apart(attempt: int) -> None:
+    whole = delivery.PAUSES[attempt - 1]
+    assert (delivery.pause(attempt, lambda: 0.0), delivery.pause(attempt, lambda: 0.999)) == (whole * 0.5, whole * 1.499)
+    assert whole > timedelta() if attempt == 1 else whole > delivery.PAUSES[attempt - 2]
+
+
+def test_what_was_told_long_ago_is_forgotten_and_what_waits_or_is_dead_is_not(world: World, box: MailBox) -> None:
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    told(world)
+    box.answer = lambda _: "550 nobody"
+    missed(world, "dead", Priority.CRITICAL)
+    for moment in (15.2, 15.3):
+        world.go(day(moment))
+    told(world)
+    with world.engine.begin() as connection:
+        assert delivery.forget(connection, timedelta(days=1)) == 0
+    world.do("UPDATE own.message SET made_at = made_at - interval '2 days'")
+    world.do("UPDATE own.notification SET made_at = made_at - interval '2 days'")
+    with world.engine.begin() as connection:
+        assert delivery.forget(connection, timedelta(days=1)) > 0
+    assert world.rows("SELECT state FROM own.delivery") == [("DEAD",)]

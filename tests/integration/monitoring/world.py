@@ -87,7 +87,10 @@ class World:
         self.step(day(-1))
 
     def new_teller(self) -> Teller:
-        return self.telling.teller(self.engine, lambda connection: Work(connection, self.codec, self.policies, self.telling.offer))
+        return self.telling.teller(self.engine, self.new_work)
+
+    def new_work(self, connection: Connection) -> Work:
+        return Work(connection, self.codec, self.policies, self.telling.offer)
 
     def prepare(self) -> None:
         with self.engine.begin() as connection:
