@@ -187,7 +187,7 @@ class Ahead:
         connection.execute(_FORGET, {"cases": cases})
 
     def _coming(self, connection: Connection) -> dict[UUID, datetime]:
-        now, known = system_time(connection), self.known(connection)
+        now, known = system_time(connection), reached(connection)
         values = {"parts": sorted(known.partitions), "soon": now + SOON, "far": now + self.far, "limit": PREPARED_AT_ONCE}
         rows: dict[UUID, datetime] = dict(iter(connection.execute(_COMING, values)))  # as pairs
         return rows

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event as Signal
+from time import monotonic
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -41,6 +42,8 @@ from services.monitoring.storage import Work
 
 BATCH = 50
 """Cases of a partition in one transaction: few enough that neither a reader of their facts nor the API waits for it for long."""
+REST_SECONDS = 1.0
+"""After a time at which nothing was to be prepared."""
 MARKED = 20
 """How many decisions of one turn get a span of their own in the trace of their cause: all but after an outage, when it would cost time."""
 OF_AN_ALERT = AlertEscalated | AlertReturned | AlertResolved | AlertAutoCleared
@@ -89,12 +92,13 @@ class ClockWorker:
     """What counts as known: nothing, while the time can't be trusted."""
 
     def run(self, stop: Signal) -> None:
+        rests_until = 0.0
         while not stop.is_set():
             try:
                 if self.turn() >= BATCH:
                     continue
-                if self.ahead is not None:
-                    self.ahead.prepare()
+                if self.ahead is not None and monotonic() >= rests_until and not self.ahead.prepare():
+                    rests_until = monotonic() + REST_SECONDS
             except Exception as error:  # noqa: BLE001  # a database that is away: begin again until it is back
                 log.warning("clocks begin again", error=type(error).__name__)
                 stop.wait(0.5)
