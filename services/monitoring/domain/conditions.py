@@ -141,9 +141,9 @@ def clocks_of(conditions: Conditions, times: TimesOf, agency: AgencyOf | None) -
 
 def retimes(history: History, policy: Policy, start: Fact, times: TimesOf, resets: Iterable[Fact] = ()) -> Iterator[Retime]:
     """A reset begins the time anew. A raised priority counts from the original start: what has passed is kept, and so are the pauses."""
-    begun = start
+    begun, resets = start, tuple(resets)
     anew = [(fact, history.priority_at(fact), True) for fact in resets]
-    raised = [(fact, priority, False) for fact, priority in history.rebases_after(start)]
+    raised = [(fact, priority, False) for fact, priority in history.rebases_after(start, resets)]
     for fact, priority, is_reset in sorted((*anew, *raised), key=lambda one: one[0].order):
         begun = fact if is_reset else begun
         moved = times(Asked(start, begun, policy, priority, raised=not is_reset))

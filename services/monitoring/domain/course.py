@@ -49,6 +49,27 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """Time that doesn't count."""
+
+    begins: datetime
+    ends: datetime
+
+
+def later(since: datetime, moment: datetime, rests: Iterable[Rest]) -> datetime:
+    """A moment that is counted from `since`, later by the rests that begin before it: those that overlap count once."""
+    reached = since
+    for rest in sorted(rests, key=lambda one: (one.begins, one.ends)):
+        if rest.begins >= moment:
+            break
+        begins = max(rest.begins, reached)
+        if rest.ends > begins:
+            moment += rest.ends - begins
+            reached = rest.ends
+    return moment
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """Where a clock's due time stands after some of the facts that move it.
 
@@ -76,16 +97,21 @@ class Course:
 
     @property
     def deadline(self) -> datetime:
-        return max(self.set_deadline + self._paused, self.floor)
+        """Nobody becomes late while the clock stands still."""
+        return max(self.set_deadline + self._paused, later(self.floor, self.floor, self._rests))
 
     @property
     def _paused(self) -> timedelta:
         """How long it stood still since it was last set: pauses that overlap count once."""
         total, reached = timedelta(0), self.since
-        for begin, end in sorted((begun.effective, end) for begun, end in self.spans):
-            total += max(end - max(begin, reached), timedelta(0))
-            reached = max(reached, end)
+        for rest in sorted(self._rests, key=lambda one: (one.begins, one.ends)):
+            total += max(rest.ends - max(rest.begins, reached), timedelta(0))
+            reached = max(reached, rest.ends)
         return total
+
+    @property
+    def _rests(self) -> list[Rest]:
+        return [Rest(begun.effective, end) for begun, end in self.spans]
 
     def through(self, changes: Iterable[Retime | Pause | Rebase], answered: Sequence[Fact], decidable_from: datetime | None) -> "Course":
         """What moves it counts if it was recorded by the deadline that it changes, and before anything answered in time.

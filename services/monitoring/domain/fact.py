@@ -1,6 +1,6 @@
 """What is known of a case: every event of it, in the one order that does not depend on how it arrived."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -144,10 +144,13 @@ class History:
         """As it is known now."""
         return self.priority_at(self.facts[-1]) if self.facts else Priority.MEDIUM
 
-    def rebases_after(self, start: Fact) -> Iterator[tuple[Fact, Priority]]:
-        """What changes the times of clocks that run (domain.md, Clock): the first triage, and each later rise of the priority."""
-        current = self.priority_at(start)
+    def rebases_after(self, start: Fact, resets: Iterable[Fact] = ()) -> Iterator[tuple[Fact, Priority]]:
+        """What changes the times of clocks that run (domain.md, Clock): the first triage, and each later rise above the priority by which
+        the clock runs: that of its start, or of what reset it."""
+        current, left = self.priority_at(start), sorted(resets, key=lambda fact: fact.order, reverse=True)
         for number, (fact, priority) in enumerate(self._triages):
+            while left and left[-1].order < fact.order:
+                current = self.priority_at(left.pop())
             if fact.order > start.order and priority is not current and (number == 0 or URGENCY[priority] > URGENCY[current]):
                 current = priority
                 yield fact, priority

@@ -2,7 +2,7 @@
 as long as they last. Only what was recorded counts, from when it was recorded.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,6 +19,7 @@ from casebus.contracts.monitoring import (
 )
 from casebus.contracts.planning import CaseSuspended
 from services.monitoring.domain.conditions import Conditions
+from services.monitoring.domain.course import Rest, later
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.regime import Law
 
@@ -28,27 +29,6 @@ TOLD: tuple[type[OfAnAlert], ...] = (AlertAcknowledged, AlertTaken, AlertSuppres
 RESTING = Conditions(start=())
 WindowOf = Callable[[datetime], datetime | None]
 """When a window ends that began then; None at the top of the ladder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Time that doesn't count."""
-
-    begins: datetime
-    ends: datetime
-
-
-def later(since: datetime, moment: datetime, rests: Iterable[Rest]) -> datetime:
-    """A moment that is counted from `since`, later by the rests that begin before it: those that overlap count once."""
-    reached = since
-    for rest in sorted(rests, key=lambda one: (one.begins, one.ends)):
-        if rest.begins >= moment:
-            break
-        begins = max(rest.begins, reached)
-        if rest.ends > begins:
-            moment += rest.ends - begins
-            reached = rest.ends
-    return moment
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ from casebus.event import Event
 from services.monitoring import commands as asked
 from services.monitoring import handlers
 from services.monitoring.domain.alert import Alert, AlertState, raised
+from services.monitoring.domain.course import Rest, later
 from services.monitoring.domain.decision import decide
 from services.monitoring.domain.fact import History
-from services.monitoring.domain.holding import Rest, later
 from services.monitoring.domain.regime import always
 from services.monitoring.domain.rule import Rule
 from services.monitoring.rules import RULES
