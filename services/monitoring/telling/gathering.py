@@ -1,7 +1,7 @@
 """From what people are to be told to messages: one a person, with everything that waits for her then.
 
-What is to be told at once waits some seconds for what comes with it, and while clocks are still being decided after an outage, five minutes
-at most: so a storm is one message. A digest is one a day, whatever comes when.
+What is to be told at once waits some seconds for what comes with it, and while clocks are still being decided after an outage, a
+quarter of an hour at most: so a storm is one message. A digest is one a day, whatever comes when.
 """
 
 from collections import defaultdict
@@ -26,13 +26,16 @@ from services.monitoring.notices import FORM as RECIPIENT
 MESSAGE = TypeAdapter(Message)
 AT_ONE_TIME = 20
 """Recipients in one transaction."""
-SETTLES, LONGEST = timedelta(seconds=2), timedelta(minutes=5)
+SETTLES, LONGEST = timedelta(seconds=2), timedelta(minutes=15)
 """In real time: for how long what is told at once waits for more, and at most while a storm goes on."""
+STORM = 100
+"""Cases that are due and not decided: fewer are no storm, and one that can't be judged holds up nobody."""
 _ANY = text("SELECT EXISTS (SELECT FROM own.notification WHERE state = 'WAITING' AND due_at <= :now)")
-_STORM = text("""
-    SELECT EXISTS (SELECT FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
-      SELECT FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
-        AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id) LIMIT 1) c)""")
+_DUE = text("""
+    SELECT count(*) FROM (
+      SELECT FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
+        SELECT FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached
+          AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id) LIMIT :storm) c LIMIT :storm) found""")
 _RIPE = text("""
     SELECT recipient FROM own.notification WHERE state = 'WAITING' AND due_at <= :now GROUP BY recipient
     HAVING bool_or(NOT at_once) OR min(made_at) < clock_timestamp() - CAST(:longest AS interval)
@@ -95,8 +98,8 @@ def gather(connection: Connection, policy: Callable[[str, str], Policy]) -> Gath
         return Gathered(recipients=0, messages=0)
     known = reached(connection).partitions
     parts = sorted(known)
-    storm = connection.execute(_STORM, {"parts": parts, "moments": [known[part] for part in parts]}).scalar_one()
-    ripe = {"now": now, "storm": storm, "settles": SETTLES, "longest": LONGEST, "limit": AT_ONE_TIME}
+    due = connection.execute(_DUE, {"parts": parts, "moments": [known[part] for part in parts], "storm": STORM}).scalar_one()
+    ripe = {"now": now, "storm": due >= STORM, "settles": SETTLES, "longest": LONGEST, "limit": AT_ONE_TIME}
     keys = list(connection.execute(_RIPE, ripe).scalars())
     if not keys:
         return Gathered(recipients=0, messages=0)

@@ -280,3 +280,14 @@ def test_what_was_told_long_ago_is_forgotten_and_what_waits_or_is_dead_is_not(wo
     with world.engine.begin() as connection:
         assert delivery.forget(connection, timedelta(days=1)) > 0
     assert world.rows("SELECT state FROM own.delivery") == [("DEAD",)]
+
+
+def test_a_case_that_is_due_for_ever_holds_up_nobody(world: World, box: MailBox) -> None:
+    """One that can't be judged is looked at with each watermark."""
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    world.do("UPDATE copy.watch SET look_at = now() - interval '99 years'")
+    told(world)
+    assert len(box.to(ADDRESS)) == 1
