@@ -5,13 +5,13 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from continuum.eventlog.catalogue import Kind, kinds
 from continuum.eventlog.mapping import Mapping, body_schema
+from tools.generated import ROOT, settle
 
-SCHEMA = Path(__file__).parents[1] / "docs" / "import" / "mapping.schema.json"
+SCHEMA = ROOT / "docs" / "import" / "mapping.schema.json"
 
 
 def schema() -> dict[str, Any]:
@@ -59,15 +59,7 @@ def _step(name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """0 when it is written or up to date, 1 when `--check` finds it stale."""
-    text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-    if SCHEMA.exists() and SCHEMA.read_text() == text:
-        return 0
-    if "--check" in arguments:
-        print("docs/import/mapping.schema.json is stale: run `make mappings`", file=sys.stderr)
-        return 1
-    SCHEMA.write_text(text)
-    print("wrote docs/import/mapping.schema.json")
-    return 0
+    return settle(SCHEMA, json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", "mappings", arguments)
 
 
 if __name__ == "__main__":

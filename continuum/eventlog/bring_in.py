@@ -57,7 +57,7 @@ class Summary:
 def take_in(path: Path, mapping: Mapping, spool: Spool, watch: Watch) -> Summary:
     """Read the file into the spool and plan every case, to know what is wrong before anything is sent."""
     found, size = Summary(), path.stat().st_size
-    reading = Reading(found.faults, spool.leave_out, lambda count: watch(count, size))
+    reading = Reading(found.faults, spool.leave_out, lambda count: watch(count / 2, size))
 
     def counted() -> Iterator[Row]:
         for row in Table(path, mapping, datetime.now(UTC)).rows(reading):
@@ -65,15 +65,16 @@ def take_in(path: Path, mapping: Mapping, spool: Spool, watch: Watch) -> Summary
             yield row
 
     spool.take(counted())
-    watch(size, size)
-    found.latest = spool.latest()
-    for plan in _plans(path, mapping, spool):
+    found.latest, cases = spool.latest(), spool.count()
+    for number, plan in enumerate(_plans(path, mapping, spool)):
+        watch(cases + number, 2 * cases)
         if isinstance(plan, CasePlan):
             found.cases += 1
             found.commands += len(plan.acts)
         else:
             for fault in plan:
                 found.faults.add(fault)
+    watch(1, 1)
     return found
 
 

@@ -38,6 +38,11 @@ class Spool:
         """A row of this case can't be used: what its others would say is not to be trusted."""
         self._database.execute("INSERT OR IGNORE INTO broken VALUES (?)", (case,))
 
+    def count(self) -> int:
+        """How many cases there are."""
+        [(found,)] = self._database.execute("SELECT count(DISTINCT name) FROM told")
+        return int(found)
+
     def latest(self) -> datetime | None:
         """Of all rows; None where there are none."""
         [(at,)] = self._database.execute("SELECT max(at) FROM told")
