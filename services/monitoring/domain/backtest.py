@@ -228,8 +228,9 @@ def _rescheduled(fact: Fact, history: History, regimes: Regimes) -> Fact:
     if event.counted_from is None or envelope.policy_version == policy.stamp:
         return fact
     priority, number = history.priority_at(fact), event.number
-    begun = [known.event for known in history.facts_of(CaseOpened, CaseReopened) if known.order <= fact.order]
-    if begun and getattr(begun[-1], "under_way", False):
+    begun = [known for known in history.facts_of(CaseOpened, CaseReopened) if known.effective <= event.counted_from]
+    period = max(begun, key=lambda known: known.place, default=None)
+    if period is not None and getattr(period.event, "under_way", False):
         number = max(number, policy.steady(priority))
     due_at = policy.follow_up_due(event.counted_from, priority, number)
     return Fact(replace(event, due_at=due_at), envelope)

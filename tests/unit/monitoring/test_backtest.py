@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from casebus.contracts.intake import AgencyKind, CaseOpened, CaseReceived, CaseSource, Priority
 from casebus.contracts.monitoring import AlertAcknowledged, AlertEscalated, AlertRaised, ContactResult, FollowUpScheduled, Rung
+from casebus.contracts.planning import CaseReopened, ReopenReason
 from casebus.envelope import Origin
 from services.monitoring.domain.backtest import Raised, lived, replay, told_by_people
 from services.monitoring.domain.fact import Fact
@@ -115,6 +116,24 @@ def test_one_that_somebody_chose_keeps_its_day() -> None:
     assert summed(tried(story, day(16), other(follow_up={"intervals": ["10d"], "grace": "1d"}))) == [
         ("MISSED_FOLLOW_UP", day(14), Rung.WORKER)
     ]
+
+
+def test_an_equal_policy_of_a_new_version_schedules_a_reopened_period_as_it_was() -> None:
+    """What was told at one moment is ordered by owner: the reopening lies behind the follow-up that it began."""
+    longer = other(follow_up={"intervals": ["10d", "20d"], "grace": "1d"})
+    story = Story(opened=False)
+    story.begin_import(day(100), "intake", "monitoring")
+    story.receive(day(100))
+    opened = CaseOpened(case_id=CASE, agency=LEAD, region=REGION, priority=Priority.MEDIUM, under_way=True)
+    story.tell(opened, day(100.01), occurred=day(0), import_id=IMPORT)
+    story.close(day(100.02), occurred=day(5), import_id=IMPORT)
+    reopened = CaseReopened(case_id=CASE, reason=ReopenReason.NEW_NEED, under_way=False)
+    story.tell(reopened, day(100.03), occurred=day(10), import_id=IMPORT)
+    scheduled = FollowUpScheduled(case_id=CASE, follow_up_id=some("one"), due_at=day(24), number=1, counted_from=day(10))
+    story.tell(scheduled, day(100.04), occurred=day(10), import_id=IMPORT)
+    facts = told_by_people(map(lived, story.facts))
+    found = [one for one in replay(CASE, facts, day(200), always(lambda *_: longer), RULES) if one.rule == "MISSED_FOLLOW_UP"]
+    assert [one.due_at for one in found] == [day(20)]
 
 
 @pytest.mark.parametrize(("within", "rung"), [("2d", Rung.WORKER), ("4d", Rung.SUPERVISOR)])
