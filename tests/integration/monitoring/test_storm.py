@@ -1,6 +1,6 @@
 """Many at once, and workers that die: each person gets one message, and no message is lost or said in other words.
 
-`CONTINUUM_STORM=50000 .venv/bin/pytest -s tests/integration/monitoring/test_storm.py -k storm` is the storm of docs/performance.md.
+`CONTINUUM_STORM=50000 .venv/bin/pytest -s tests/integration/monitoring/test_storm.py -k storm` runs it larger, and prints how long it took.
 """
 
 import os
