@@ -64,7 +64,7 @@ _MISSED = text("SELECT unnest(follow_ups), unnest(missed) FROM own.prepared WHER
 _DECIDE = text("INSERT INTO own.decision (id) SELECT unnest(decisions) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _FILL = """
     INSERT INTO {table} (id, version, body) SELECT r.id, 1, r.body || CASE WHEN '{table}' = 'own.alert'
-      THEN jsonb_build_object('raised_at', CAST(:now AS text), 'decided_below', d.watermark) ELSE '{{}}' END
+      THEN jsonb_build_object('raised_at', CAST(:now AS text), 'told_at', CAST(:now AS text), 'decided_below', d.watermark) ELSE '{{}}' END
     FROM own.prepared p JOIN unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, watermark) USING (case_id)
       CROSS JOIN LATERAL unnest(p.tables, p.ids, p.bodies) AS r (place, id, body)
     WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = '{table}' ORDER BY r.id"""

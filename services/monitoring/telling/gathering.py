@@ -1,7 +1,8 @@
 """From what people are to be told to messages: one a person, with everything that waits for her then.
 
 What is to be told at once waits some seconds for what comes with it, and while clocks are still being decided after an outage, a
-quarter of an hour at most: so a storm is one message. A digest is one a day, whatever comes when.
+quarter of an hour at most: so a storm is one message. A digest is one a day, whatever comes when; its day is the one it was due on, so that
+one that goes after midnight keeps back nothing of the next.
 """
 
 from collections import defaultdict
@@ -43,7 +44,7 @@ _RIPE = text("""
     ORDER BY min(due_at) LIMIT :limit""")
 _CLAIM = text("SELECT CAST(body AS text) FROM own.recipient WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR UPDATE SKIP LOCKED")
 _WAITING = text("""
-    SELECT n.id, n.recipient, n.critical, n.at_once, n.due_at <= :now AS is_due,
+    SELECT n.id, n.recipient, n.alert_id, n.critical, n.at_once, n.due_at AS tell_at,
       coalesce(a.body ->> 'state' IN ('RAISED', 'ACKNOWLEDGED'), false) AS is_open, a.case_id, a.rule,
       a.rung, a.agency, a.body ->> 'target_agency' AS target, a.body ->> 'also_agency' AS also, (a.body ->> 'due_at')::timestamptz AS due_at
     FROM own.notification n LEFT JOIN own.alert a ON a.id = n.alert_id
@@ -65,9 +66,10 @@ class Item(NamedTuple):
 
     id: UUID
     recipient: str
+    alert_id: UUID
     critical: bool
     at_once: bool
-    is_due: bool
+    tell_at: datetime
     is_open: bool
     case_id: UUID
     rule: str
@@ -104,7 +106,7 @@ def gather(connection: Connection, policy: Callable[[str, str], Policy]) -> Gath
     if not keys:
         return Gathered(recipients=0, messages=0)
     held = [RECIPIENT.validate_json(body) for body in connection.execute(_CLAIM, {"keys": keys}).scalars()]
-    mine = {"keys": [one.key for one in held], "now": now}
+    mine = {"keys": [one.key for one in held]}
     items: dict[str, list[Item]] = defaultdict(list)
     for row in connection.execute(_WAITING, mine):
         items[row.recipient].append(Item(*row))
@@ -131,14 +133,14 @@ class _Desk:
         """Whether there is a message now."""
         self._mark("LEFT_OUT", [one for one in items if not one.is_open])
         left = [one for one in items if one.is_open]
-        hurried = any(one.at_once and one.is_due for one in left)
-        taken = left if hurried else [one for one in left if one.is_due]
+        hurried = any(one.at_once and one.tell_at <= self.now for one in left)
+        taken = left if hurried else [one for one in left if one.tell_at <= self.now]
         if not taken:
             return False
         if not points:
             self._mark("UNREACHED", taken)
             return False
-        day = None if hurried else self.now.astimezone(ZoneInfo(self.manner.zone)).date()
+        day = None if hurried else max(one.tell_at for one in taken).astimezone(ZoneInfo(self.manner.zone)).date()
         message = self._write(taken, day)
         if message is None:  # the day has its message: what came late is in the next one
             later = {"due": self.manner.digest_after(self.now), "ids": [one.id for one in taken]}
@@ -149,14 +151,15 @@ class _Desk:
         return True
 
     def _write(self, items: Iterable[Item], day: date | None) -> UUID | None:
-        """The id is the same whoever writes it: what is delivered twice is known by it."""
-        told = list(items)
+        """The id is the same whoever writes it: what is delivered twice is known by it. An alert that was told of twice is one line."""
+        told = sorted(items, key=lambda one: one.critical)
+        lines = {one.alert_id: one.told() for one in told}.values()
         said = {
             "id": uuid5(self.recipient.id, str(min(one.id for one in told))),
             "recipient": self.recipient.key,
             "day": day,
             "language": self.manner.language,
-            "content": MESSAGE.dump_json(message_of((one.told() for one in told), self.now)).decode(),
+            "content": MESSAGE.dump_json(message_of(lines, self.now)).decode(),
         }
         found: UUID | None = self.connection.execute(_MESSAGE, said).scalar()
         return found

@@ -95,7 +95,8 @@ class Teller:
         taken: list[Taken] = []
         try:
             with self.engine.begin() as connection:
-                taken = delivery.take(self.make_work(connection), channel, places, self.seal)
+                found = delivery.take(self.make_work(connection), channel, places, self.seal)
+            taken = found  # not before the commit: without it nobody carries them, and nobody would give their places back
         finally:
             for _ in range(places - len(taken)):
                 free.release()

@@ -54,12 +54,12 @@ def test_what_was_prepared_is_stated_without_a_look(world: World) -> None:
     assert (prepared(world), world.said(case.id)) == (1, MISSED[:1])
     arrive(world, 15.5)
     assert (fire(world), world.said(case.id), prepared(world)) == (1, MISSED, 0)
-    [(missed, raised_at, decided_below)] = world.rows(
-        "SELECT f.body ->> 'missed_at' IS NOT NULL, CAST(a.body ->> 'raised_at' AS timestamptz),"
+    [(missed, raised_at, told_at, decided_below)] = world.rows(
+        "SELECT f.body ->> 'missed_at' IS NOT NULL, CAST(a.body ->> 'raised_at' AS timestamptz), CAST(a.body ->> 'told_at' AS timestamptz),"
         " CAST(a.body ->> 'decided_below' AS timestamptz) FROM own.follow_up f JOIN own.alert a USING (case_id)"
     )
     assert (missed, decided_below) == (True, day(15.5))
-    assert raised_at >= day(15.5)
+    assert told_at == raised_at >= day(15.5)
     world.go(day(15.6))
     assert world.said(case.id) == MISSED
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection, event
 
 from casebus.contracts.intake import Priority
 from casebus.rebuild import rebuild
@@ -14,6 +15,7 @@ from services.monitoring.domain.reach import Channel
 from services.monitoring.telling import delivery
 from services.monitoring.telling.carriers import Telling
 from services.monitoring.telling.parcel import NotDelivered
+from services.monitoring.telling.worker import AT_ONCE
 from tests.integration.monitoring.telling import ADDRESS, listed, running, told
 from tests.integration.monitoring.world import Case, World, worker
 from tests.receivers import MailBox, mail_server
@@ -90,6 +92,23 @@ def test_an_alert_that_is_closed_or_put_off_before_its_digest_is_left_out(world:
     assert states(world) == {closed: "LEFT_OUT", put_off: "LEFT_OUT", left: "TOLD"}
 
 
+def test_an_alert_that_comes_back_before_its_digest_is_one_line_of_it(world: World, box: MailBox) -> None:
+    listed(world)
+    case = missed(world)
+    world.go(day(1))
+    world.go(day(15.1))
+    [(alert,)] = world.rows("SELECT id FROM own.alert WHERE case_id = :case", case=case.id)
+    assert world.ask("suppress-alert", worker(), alert, version=1, reason=_reason(world), until_at=day(15.3).isoformat()).is_done
+    for moment in (15.2, 15.4):
+        world.go(day(moment))
+    assert "AlertReturned" in world.said(case.id)
+    world.step(day(15.9))
+    told(world)
+    [mail] = box.to(ADDRESS)
+    assert mail["Subject"].startswith("1 alert ")
+    assert text_of(mail).count(case.id.hex[-8:]) == 1
+
+
 def _reason(world: World) -> str:
     kind: Any = world.desk.specs["suppress-alert"].model.model_fields["reason"].annotation
     return next(str(each) for each in kind if each != "OTHER")
@@ -112,6 +131,23 @@ def test_one_message_a_person_and_day_whatever_comes_late(world: World, box: Mai
     world.do("UPDATE own.notification SET due_at = own.system_time() WHERE state = 'WAITING'")
     told(world)
     assert len(box.mails) == 1
+    world.step(day(16.9))
+    told(world)
+    assert [mail["Subject"][:8] for mail in box.to(ADDRESS)] == ["1 alert ", "1 alert "]
+
+
+def test_a_digest_that_went_after_midnight_keeps_back_none_of_that_day(world: World, box: MailBox) -> None:
+    """Nobody told anything from the morning until half past midnight."""
+    listed(world)
+    missed(world)
+    world.go(day(1))
+    world.go(day(15.1))
+    missed(world, "two")
+    for moment in (16.1, 16.2):
+        world.go(day(moment))
+    world.step(day(16.52))
+    told(world)
+    assert [mail["Subject"][:8] for mail in box.to(ADDRESS)] == ["1 alert "]
     world.step(day(16.9))
     told(world)
     assert [mail["Subject"][:8] for mail in box.to(ADDRESS)] == ["1 alert ", "1 alert "]
@@ -235,6 +271,27 @@ def test_the_job_tells_by_itself(world: World, box: MailBox) -> None:
     world.go(day(15.1))
     with running(world):
         until(lambda: box.to(ADDRESS))
+
+
+def test_a_database_that_fails_while_deliveries_are_taken_takes_no_place_for_ever(world: World, box: MailBox) -> None:
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+    while world.teller.gather():
+        pass
+
+    def away(connection: Connection) -> None:
+        if connection.exec_driver_sql("SELECT FROM own.delivery WHERE attempts > 0").rowcount:
+            raise ConnectionError
+
+    event.listen(world.engine, "commit", away)
+    for _ in range(AT_ONCE):
+        with pytest.raises(ConnectionError):
+            world.teller.deliver()
+    event.remove(world.engine, "commit", away)
+    told(world)
+    assert len(box.to(ADDRESS)) == 1
 
 
 def test_who_comes_back_late_with_a_failure_changes_nothing(world: World, box: MailBox) -> None:
