@@ -81,7 +81,7 @@ def test_what_a_child_started_ends_with_it(supervisor: Supervisor, tmp_path: Pat
     grandchild = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]).pid, flush=True)"
     child = supervisor.start(python(tmp_path, grandchild))
     assert child.wait(10)
-    assert SLEEPER not in command_line(int(child.log_tail().split()[0]))
+    until(lambda: SLEEPER not in command_line(int(child.log_tail().split()[0])))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children of a parent that was killed")
