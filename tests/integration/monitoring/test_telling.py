@@ -39,6 +39,14 @@ def text_of(mail: EmailMessage) -> str:
     return body.replace("\r\n", "\n")
 
 
+def critical(world: World) -> None:
+    """Somebody is listed, and a follow-up of a critical case was missed: she is to be told at once."""
+    listed(world)
+    missed(world, priority=Priority.CRITICAL)
+    world.go(day(1))
+    world.go(day(15.1))
+
+
 def test_an_alert_is_told_in_the_next_morning_s_digest(world: World, box: MailBox) -> None:
     listed(world)
     case = missed(world)
@@ -154,10 +162,7 @@ def test_a_digest_that_went_after_midnight_keeps_back_none_of_that_day(world: Wo
 
 
 def test_nothing_is_told_twice_when_copies_are_read_again(world: World, box: MailBox) -> None:
-    listed(world)
-    missed(world, priority=Priority.CRITICAL)
-    world.go(day(1))
-    world.go(day(15.1))
+    critical(world)
     told(world)
     before = len(box.mails)
     assert before >= 1
@@ -185,10 +190,7 @@ def test_after_an_outage_only_the_highest_due_rung_is_told(world: World, box: Ma
 
 
 def test_nothing_but_reference_rule_age_and_agencies_is_said(world: World, box: MailBox) -> None:
-    listed(world)
-    missed(world, priority=Priority.CRITICAL)
-    world.go(day(1))
-    world.go(day(15.1))
+    critical(world)
     told(world)
     for mail in box.to(ADDRESS):
         assert {name.lower() for name in mail.keys()} <= OUR_HEADERS  # noqa: SIM118  # a mail's names come twice where a header does
@@ -265,19 +267,13 @@ def test_a_server_that_stays_away_is_tried_so_often_and_no_more(world: World) ->
 
 
 def test_the_job_tells_by_itself(world: World, box: MailBox) -> None:
-    listed(world)
-    missed(world, priority=Priority.CRITICAL)
-    world.go(day(1))
-    world.go(day(15.1))
+    critical(world)
     with running(world):
         until(lambda: box.to(ADDRESS))
 
 
 def test_a_database_that_fails_while_deliveries_are_taken_takes_no_place_for_ever(world: World, box: MailBox) -> None:
-    listed(world)
-    missed(world, priority=Priority.CRITICAL)
-    world.go(day(1))
-    world.go(day(15.1))
+    critical(world)
     while world.teller.gather():
         pass
 
@@ -296,10 +292,7 @@ def test_a_database_that_fails_while_deliveries_are_taken_takes_no_place_for_eve
 
 def test_who_comes_back_late_with_a_failure_changes_nothing(world: World, box: MailBox) -> None:
     """It was frozen for longer than its time; meanwhile another has delivered."""
-    listed(world)
-    missed(world, priority=Priority.CRITICAL)
-    world.go(day(1))
-    world.go(day(15.1))
+    critical(world)
     while world.teller.gather():
         pass
     with world.engine.begin() as connection:
@@ -320,10 +313,7 @@ def test_pauses_grow_and_come_apart(attempt: int) -> None:
 
 
 def test_what_was_told_long_ago_is_forgotten_and_what_waits_or_is_dead_is_not(world: World, box: MailBox) -> None:
-    listed(world)
-    missed(world, priority=Priority.CRITICAL)
-    world.go(day(1))
-    world.go(day(15.1))
+    critical(world)
     told(world)
     box.answer = lambda _: "550 nobody"
     missed(world, "dead", Priority.CRITICAL)
@@ -341,10 +331,7 @@ def test_what_was_told_long_ago_is_forgotten_and_what_waits_or_is_dead_is_not(wo
 
 def test_a_case_that_is_due_for_ever_holds_up_nobody(world: World, box: MailBox) -> None:
     """One that can't be judged is looked at with each watermark."""
-    listed(world)
-    missed(world, priority=Priority.CRITICAL)
-    world.go(day(1))
-    world.go(day(15.1))
+    critical(world)
     world.do("UPDATE copy.watch SET look_at = now() - interval '99 years'")
     told(world)
     assert len(box.to(ADDRESS)) == 1
