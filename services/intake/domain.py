@@ -1,7 +1,7 @@
 """A case as intake knows it: received, triaged, then opened, declined or redirected; who shares it and who leads (S01–S06, S49)."""
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -46,10 +46,6 @@ class Part:
 
     role: ParticipantRole
     state: PartState
-
-
-LONGEST_ACCESS = timedelta(hours=3)
-"""How long an emergency opens a case (domain.md, Emergency access)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
