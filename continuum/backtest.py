@@ -34,7 +34,7 @@ from services.monitoring.adoptions import stated
 from services.monitoring.backtests import Compared, Line, Question, compare, count, only_reading, parts
 from services.monitoring.domain.regime import Regimes, Scope, Written, held_always, policy_of, scope_of
 from services.monitoring.listings import Listings
-from services.monitoring.policies import BadPolicy, Policies, read_document, read_policies
+from services.monitoring.policies import BadPolicy, Policies, must_name_rules, read_document, read_policies
 from services.monitoring.rules import RULES
 
 TOGETHER = 200
@@ -153,7 +153,7 @@ def _in_force(connection: Connection) -> Documents:
     adoptions = stated(connection, Codec(schema_ids(os.environ.get("SCHEMA_REGISTRY_URL"))))
     if adoptions:
         return {scope_of(one.written): one.written for one in adoptions}
-    return dict(read_policies(Path(os.environ.get("CONTINUUM_POLICIES") or CLONE / "deploy" / "policies")).documents)
+    return read_policies(Path(os.environ.get("CONTINUUM_POLICIES") or CLONE / "deploy" / "policies")).documents
 
 
 def _with(today: Documents, path: Path) -> tuple[Scope, Documents]:
@@ -165,6 +165,7 @@ def _with(today: Documents, path: Path) -> tuple[Scope, Documents]:
         policy_of(scope, new)
     except ValidationError as error:
         raise BadPolicy("\n".join(document.complaints(error))) from None
+    must_name_rules(document, RULES)
     before = today.get(scope)
     if before is not None and _name(before) == _name(document.value) and _text(before) != _text(document.value):
         raise BadPolicy(f"{path.name}: line {document.place(('version',))[0]}: version: another policy has this version; raise it")

@@ -4,8 +4,9 @@ A file is for a region, or for an agency in it. It holds what differs: a section
 `duties`, `counts` and `ladders` are taken rule by rule, every other section as a whole.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +16,8 @@ from sqlalchemy import Connection
 from casebus.codec import Codec
 from casebus.settings import MissingSetting
 from services.monitoring.domain.policy import Policy
-from services.monitoring.domain.regime import EVERYWHERE, Regimes, Scope, Written, always, policy_of, scope_of
-from services.monitoring.domain.rule import Rule
+from services.monitoring.domain.regime import BY_RULE, EVERYWHERE, Regimes, Scope, Written, always, policy_of, scope_of
+from services.monitoring.domain.rule import Needs, Rule
 from services.monitoring.policy_text import Document, Unreadable, read
 
 
@@ -32,11 +33,15 @@ class Rulebook(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """By region, and by region and agency; the one for "*" holds everywhere else. `documents`: what the files say, by scope."""
+    """By region, and by region and agency; the one for "*" holds everywhere else. `files`: what was read."""
 
     by_region: Mapping[str, Policy]
     by_agency: Mapping[Scope, Policy] = field(default_factory=dict)
-    documents: Mapping[Scope, Written] = field(default_factory=dict)
+    files: Collection[Document] = ()
+
+    @property
+    def documents(self) -> dict[Scope, Written]:
+        return {scope_of(file.value): file.value for file in self.files}
 
     def of(self, region: str, agency: str = "") -> Policy:
         """An agency's own, else its region's, else that for everywhere."""
@@ -50,8 +55,10 @@ class Policies:
     def all(self) -> list[Policy]:
         return [*self.by_region.values(), *self.by_agency.values()]
 
-    def must_cover(self, rules: Iterable[Rule]) -> None:
-        """Raises BadPolicy where a policy says nothing of what one of these rules needs, or something of a rule that there isn't."""
+    def must_cover(self, rules: Collection[Rule]) -> None:
+        """Raises BadPolicy where a file says something of a rule that there isn't, or a policy nothing of what one of these rules needs."""
+        for document in self.files:
+            must_name_rules(document, rules)
         known = {rule.name: rule for rule in rules}
         for policy in self.all():
             where = f"the policy of region {policy.region}"
@@ -81,8 +88,30 @@ def read_policies(folder: Path) -> Policies:
     return Policies(
         by_region={region: policy for (region, agency), policy in made.items() if not agency},
         by_agency={scope: policy for scope, policy in made.items() if scope[1]},
-        documents=documents,
+        files=tuple(files.values()),
     )
+
+
+def must_name_rules(document: Document, rules: Collection[Rule]) -> None:
+    """Raises BadPolicy where it times or counts what no rule of that name asks for: a misspelt duty would be watched by another's time."""
+    wrong = []
+    for section in BY_RULE:
+        for name, said in (document.value.get(section) or {}).items():
+            fix = _unheard(section, str(name), said, rules)
+            if fix:
+                wrong.append(f"{document.name}: line {document.place((section, name))[0]}: {section}.{name}: {fix}")
+    if wrong:
+        raise BadPolicy("\n".join(wrong))
+
+
+def _unheard(section: str, name: str, said: object, rules: Collection[Rule]) -> str:
+    """What to write instead; nothing where a rule takes it."""
+    fitting = [rule.name for rule in rules if section == "ladders" or rule.needs == section or (section == Needs.TIME and not rule.needs)]
+    if name not in fitting:
+        near = get_close_matches(name, fitting, n=1, cutoff=0) or ["a rule"]
+        return f"no rule asks for it here; write {near[0]}, or leave it out"
+    asks = section == "ladders" or any(rule.name == name and rule.needs for rule in rules)
+    return "" if asks or said is False else "it has no time of its own; write `off`, or leave it out"
 
 
 def read_document(path: Path) -> Document:

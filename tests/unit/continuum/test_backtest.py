@@ -62,6 +62,7 @@ def test_a_day_begins_in_the_zone_of_the_policy() -> None:
         (("within: 5bd", "within: 6bd"), "version: another policy has this version; raise it"),
         (("within: 5bd", "within: 5 days"), "write a duration"),
         (("region: ssda903", "region: [1]"), "region"),
+        (("STALLED_CASE:", "STALED_CASE:"), r"line \d+: duties.STALED_CASE: .* write STALLED_CASE"),
     ],
 )
 def test_a_file_that_is_not_right_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
@@ -70,11 +71,11 @@ def test_a_file_that_is_not_right_is_refused(tmp_path: Path, change: tuple[str, 
     assert change[0] in text
     path.write_text(text.replace(*change))
     with pytest.raises(BadPolicy, match=said):
-        _with(dict(read_policies(FOLDER).documents), path)
+        _with(read_policies(FOLDER).documents, path)
 
 
 def test_the_file_that_is_in_force_and_one_with_a_new_version_are_taken(tmp_path: Path) -> None:
-    today = dict(read_policies(FOLDER).documents)
+    today = read_policies(FOLDER).documents
     scope, same = _with(today, FOLDER / "ssda903.yaml")
     assert (scope, same) == (("ssda903", ""), today)
     path = tmp_path / "new.yaml"

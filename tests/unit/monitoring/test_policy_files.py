@@ -149,13 +149,49 @@ def test_a_duty_that_is_off_is_not_watched(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("rule", "key"), [("PLAN_OVERDUE", "duties"), ("PING_PONG", "counts")])
 def test_of_every_rule_a_policy_says_what_it_needs_or_that_it_is_off(tmp_path: Path, rule: str, key: str) -> None:
     read_policies(DEPLOYED).must_cover(RULES)
-    write(tmp_path, "default", GOOD.replace(f"  {rule}:", f"  {rule}_2:"))
+    write(
+        tmp_path,
+        "default",
+        GOOD.replace("PLAN_OVERDUE:\n    within: {CRITICAL: 5d, HIGH: 14d, MEDIUM: 30d, LOW: 45d}\n    grace: 0h", "PLAN_OVERDUE: off"),
+    )
+    policies = read_policies(tmp_path)
+    policies.must_cover(RULES)
+    text = (tmp_path / "default.yaml").read_text()
+    write(tmp_path, "default", "".join(line for line in text.splitlines(keepends=True) if not line.startswith(f"  {rule}:")))
     with pytest.raises(BadPolicy, match=f"{key}: write {rule}, or `{rule}: off`"):
         read_policies(tmp_path).must_cover(RULES)
-    write(tmp_path, "default", GOOD.replace("  PLAN_OVERDUE:", "  PLAN_OVERDUE: off\n  OTHER:").replace("PING_PONG: 3", "PING_PONG: off"))
+    write(tmp_path, "default", text.replace("PING_PONG: 3", "PING_PONG: off"))
     policies = read_policies(tmp_path)
     policies.must_cover(RULES)
     assert {"PLAN_OVERDUE", "PING_PONG"}.isdisjoint(each.name for each in RULES if each.is_watched(policies.of("north")))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "fix"),
+    [
+        ("duties:\n  STALED_CASE: {within: 1d, grace: 0h}\n", "duties.STALED_CASE", "write STALLED_CASE"),
+        ("duties:\n  PING_PONG: {within: 1d, grace: 0h}\n", "duties.PING_PONG", "no rule asks for it here"),
+        ("duties:\n  MISSED_FOLLOW_UP: {within: 1d, grace: 0h}\n", "duties.MISSED_FOLLOW_UP", "write `off`"),
+        ("counts:\n  PINGPONG: 4\n", "counts.PINGPONG", "write PING_PONG"),
+        ("ladders:\n  MISSED: {WORKER: 1d, SUPERVISOR: 1d}\n", "ladders.MISSED", "write MISSED_FOLLOW_UP"),
+    ],
+)
+def test_a_rule_that_there_is_not_is_refused_for_its_duty_would_have_the_time_of_everywhere(
+    tmp_path: Path, wrong: str, field: str, fix: str
+) -> None:
+    head = 'policy: north\nversion: "3"\nregion: north\n'
+    policies = read(tmp_path, north=head + wrong)
+    with pytest.raises(BadPolicy) as refusal:
+        policies.must_cover(RULES)
+    file, line, named, said = str(refusal.value).split(": ", 3)
+    assert (file, line, named) == ("north.yaml", "line 5", field)
+    assert fix in said
+
+
+def test_a_follow_up_or_a_ladder_of_its_own_may_be_written(tmp_path: Path) -> None:
+    head = 'policy: north\nversion: "3"\nregion: north\n'
+    more = "duties: {MISSED_FOLLOW_UP: off}\nladders: {MISSED_FOLLOW_UP: {WORKER: 1d, SUPERVISOR: 1d}}\n"
+    read(tmp_path, north=head + more).must_cover(RULES)
 
 
 def test_an_agency_is_written_as_everywhere_else(tmp_path: Path) -> None:
