@@ -46,6 +46,7 @@ EVENTS: dict[str, type[Event]] = {
     monitoring.PersonListed.TYPE: monitoring.PersonListed,
     monitoring.PersonUnlisted.TYPE: monitoring.PersonUnlisted,
     monitoring.PolicyAdopted.TYPE: monitoring.PolicyAdopted,
+    monitoring.ResistanceReviewed.TYPE: monitoring.ResistanceReviewed,
     monitoring.StallExplained.TYPE: monitoring.StallExplained,
     planning.AssessmentApproved.TYPE: planning.AssessmentApproved,
     planning.AssessmentReturned.TYPE: planning.AssessmentReturned,

@@ -17,12 +17,31 @@ class AlertCause(StrEnum):
     OTHER = "OTHER"
 
 
+class Approach(StrEnum):
+    """What is tried with a client who turns away. What a newer version may add reads as OTHER."""
+
+    OTHER_MANNER = "OTHER_MANNER"
+    OTHER_WORKER = "OTHER_WORKER"
+    TRUSTED_PERSON = "TRUSTED_PERSON"
+    LOWER_GOALS = "LOWER_GOALS"
+    RELATIONSHIP_FIRST = "RELATIONSHIP_FIRST"
+    OTHER = "OTHER"
+
+
 class CancelReason(StrEnum):
     """Why a follow-up is called off. What a newer version may add reads as OTHER."""
 
     CASE_CLOSED = "CASE_CLOSED"
     NO_LONGER_NEEDED = "NO_LONGER_NEEDED"
     CLIENT_DECLINED = "CLIENT_DECLINED"
+    OTHER = "OTHER"
+
+
+class Capacity(StrEnum):
+    """Whether a client is able to take part. What a newer version may add reads as OTHER."""
+
+    NOT_IN_DOUBT = "NOT_IN_DOUBT"
+    IN_DOUBT = "IN_DOUBT"
     OTHER = "OTHER"
 
 
@@ -55,6 +74,21 @@ class Function(StrEnum):
     MANAGER = "MANAGER"
     COORDINATOR = "COORDINATOR"
     DUTY_AUTHORITY = "DUTY_AUTHORITY"
+    OTHER = "OTHER"
+
+
+class Resistance(StrEnum):
+    """Why a client turns away. What a newer version may add reads as OTHER."""
+
+    SEES_NO_NEED = "SEES_NO_NEED"
+    DISTRUST = "DISTRUST"
+    FEAR = "FEAR"
+    UNHAPPY_WITH_SERVICE = "UNHAPPY_WITH_SERVICE"
+    WANTS_SOMETHING_ELSE = "WANTS_SOMETHING_ELSE"
+    TOO_MUCH_ASKED = "TOO_MUCH_ASKED"
+    FAMILY_AGAINST = "FAMILY_AGAINST"
+    UNWELL = "UNWELL"
+    NOT_SAID = "NOT_SAID"
     OTHER = "OTHER"
 
 
@@ -497,11 +531,28 @@ class PolicyAdopted(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ResistanceReviewed(Event):
+    """A supervisor has looked at a client's long resistance (S54)."""
+
+    TYPE: ClassVar[str] = "monitoring.ResistanceReviewed"
+    VERSION: ClassVar[int] = 1
+    TOPIC: ClassVar[str] = "monitoring.case.v1"
+
+    case_id: UUID
+    capacity: Capacity
+    approach: Approach
+
+    @property
+    def subject(self) -> UUID:
+        return self.case_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StallExplained(Event):
     """Somebody has said why a case made no progress, and what follows from that is done."""
 
     TYPE: ClassVar[str] = "monitoring.StallExplained"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     TOPIC: ClassVar[str] = "monitoring.case.v1"
 
     case_id: UUID
@@ -509,6 +560,8 @@ class StallExplained(Event):
     cause: StallCause
     party: WaitedParty | None = None
     until_on: date | None = None
+    resistance: Resistance | None = None
+    approach: Approach | None = None
 
     @property
     def subject(self) -> UUID:

@@ -97,7 +97,9 @@ def view_noted(one: Noted) -> dict[str, Any]:
 
 def specs() -> dict[str, Spec]:
     """Every command of monitoring, by its name."""
-    return {spec.name: spec for spec in (*_of_follow_ups(), *_of_alerts(), *_of_people(), *contacts.specs(), _of_imports())}
+    return {
+        spec.name: spec for spec in (*_of_follow_ups(), *_of_alerts(), *_of_people(), *contacts.specs(), _of_resistance(), _of_imports())
+    }
 
 
 def _of_follow_ups() -> list[Spec]:
@@ -156,6 +158,18 @@ def _of_alerts() -> list[Spec]:
         ),
         Spec(name="explain-stall", path=f"{one}/cause", model=asked.ExplainStall, handler=handlers.explain_stall, act=Act.ALERT, **shown),
     ]
+
+
+def _of_resistance() -> Spec:
+    return Spec(
+        name="review-resistance",
+        path="/cases/{id}/resistance/review",
+        model=asked.ReviewResistance,
+        handler=handlers.review_resistance,
+        view=view_noted,
+        act=Act.REVIEW,
+        target=Target.CASE,
+    )
 
 
 def _of_people() -> list[Spec]:

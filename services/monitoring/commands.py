@@ -8,10 +8,13 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, mo
 
 from casebus.command import Command, Slug
 from casebus.contracts.monitoring import (
+    Approach,
     CancelReason,
+    Capacity,
     ContactChannel,
     ContactResult,
     Function,
+    Resistance,
     StallCause,
     SuppressReason,
     WaitedParty,
@@ -68,18 +71,31 @@ class ResolveAlert(Command):
 
 
 class ExplainStall(Command):
-    """WAITING_ON names who it waits for and until when, within 30 days; no other cause does."""
+    """WAITING_ON names who it waits for and until when, within 30 days; CLIENT_DISENGAGED why the client turns away, and what is tried
+    now; no other cause does."""
 
     cause: StallCause
     party: WaitedParty | None = None
     until_on: date | None = None
+    resistance: Resistance | None = None
+    approach: Approach | None = None
 
     @model_validator(mode="after")
     def _says_what_it_waits_for(self) -> Self:
         said = {self.party is not None, self.until_on is not None}
         if said != {self.cause is StallCause.WAITING_ON}:
             raise ValueError("say party and until_on with WAITING_ON, and only with it")
+        told = {self.resistance is not None, self.approach is not None}
+        if told != {self.cause is StallCause.CLIENT_DISENGAGED}:
+            raise ValueError("say resistance and approach with CLIENT_DISENGAGED, and only with it")
         return self
+
+
+class ReviewResistance(Command):
+    """`capacity`: whether the client is able to take part. `approach`: what is tried from now on."""
+
+    capacity: Capacity
+    approach: Approach
 
 
 PersonId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/+=-]{1,128}$")]

@@ -11,8 +11,8 @@ from casebus.cause import Cause
 from casebus.contracts import intake, monitoring, planning
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import CancelReason, ContactRecorded, StallCause
-from casebus.envelope import Head
-from casebus.errors import Absent, Conflict, Fix, Invalid, InvalidEvent
+from casebus.envelope import Head, Role
+from casebus.errors import Absent, Conflict, Fix, Forbidden, Invalid, InvalidEvent
 from casebus.event import Event
 from services.monitoring import commands as asked
 from services.monitoring.domain.alert import Alert
@@ -158,19 +158,33 @@ def resolve_alert(alert_id: UUID, command: asked.ResolveAlert, work: Work) -> Al
 
 
 def explain_stall(alert_id: UUID, command: asked.ExplainStall, work: Work) -> Alert:
-    """Why there was no progress. A client who has turned away is seen first of all (S54): the policy's next follow-up is scheduled."""
-    alert, *said = _alert(work, alert_id).explain(command.cause, command.party, command.until_on, work.now.date())
+    """Why there was no progress. With a client who has turned away another way is tried (S54), and she is seen again."""
+    alert, *said = _alert(work, alert_id).explain(
+        command.cause,
+        work.now.date(),
+        party=command.party,
+        until_on=command.until_on,
+        resistance=command.resistance,
+        approach=command.approach,
+    )
     work.alerts.put(alert)
     for event in said:
         work.emit(event)
-    care = work.cares.get(alert.case_id)
-    if command.cause is StallCause.CLIENT_DISENGAGED and care is not None and care.is_open and care.is_known:
-        due_at = work.policy(care.region).follow_up_due(work.now, care.priority, 1)
-        changed, made, scheduled = care.schedule_by_hand(due_at)
-        work.cares.put(changed)
-        work.follow_ups.put(made)
-        work.emit(scheduled)
+    if command.cause is StallCause.CLIENT_DISENGAGED:
+        _see_again(work, alert.case_id)
     return alert
+
+
+def review_resistance(case_id: UUID, command: asked.ReviewResistance, work: Work) -> Noted:
+    """S54, S73: a supervisor looks at a long resistance, and says what is tried now; the client is seen again."""
+    if work.cause.actor_role not in (Role.SUPERVISOR, Role.COORDINATOR):
+        raise Forbidden("This needs a supervisor of an agency of the case, or the coordinator of its region.")
+    care = work.cares.get(case_id)
+    if care is None or not care.is_open:
+        raise Conflict("The case is not open: there is nothing to review.")
+    work.emit(monitoring.ResistanceReviewed(case_id=case_id, capacity=command.capacity, approach=command.approach))
+    following = _see_again(work, case_id)
+    return Noted(id=case_id, follow_up_id=following.id if following else None, next_due_at=following.due_at if following else None)
 
 
 def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) -> Noted:
@@ -294,6 +308,21 @@ def _schedule(work: Work, care: Care, since: datetime) -> FollowUp | None:
     work.follow_ups.put(made)
     work.emit(event)
     return made
+
+
+def _see_again(work: Work, case_id: UUID) -> FollowUp | None:
+    """One more follow-up of an open case, as soon as the policy's first would be due; while the case rests, by so much later."""
+    care = work.cares.get(case_id)
+    if care is None or not care.is_open or not care.is_known:
+        return None
+    policy = work.policy(care.region, care.agency)
+    changed, made, scheduled = care.schedule_by_hand(policy.follow_up_due(work.now, care.priority, 1))
+    rests = care.rests_for(work.now, policy)
+    rested = made.rest(rests) if rests else made
+    work.cares.put(changed)
+    work.follow_ups.put(rested)
+    work.emit(scheduled)
+    return rested
 
 
 def _open(work: Work, case_id: UUID) -> list[FollowUp]:

@@ -28,7 +28,7 @@ REASONS: Mapping[str, str] = {
 }
 CAUSES: Mapping[str, str] = {
     "WAITING_ON": "It waits for somebody (say for whom, and until when)",
-    "CLIENT_DISENGAGED": "The client has turned away",
+    "CLIENT_DISENGAGED": "The client has turned away (say why, and what is tried now)",
     "NO_RESOURCE": "There is no service for it",
     "FORGOTTEN": "It was forgotten",
     "OTHER": "Another cause",
@@ -40,6 +40,35 @@ PARTIES: Mapping[str, str] = {
     "AUTHORITY": "an authority",
     "OTHER": "somebody else",
 }
+RESISTANCES: Mapping[str, str] = {
+    "SEES_NO_NEED": "Sees no need",
+    "DISTRUST": "Doesn't trust us",
+    "FEAR": "Is afraid of what follows",
+    "UNHAPPY_WITH_SERVICE": "Is unhappy with the service",
+    "WANTS_SOMETHING_ELSE": "Wants something else",
+    "TOO_MUCH_ASKED": "Too much is asked",
+    "FAMILY_AGAINST": "The family is against it",
+    "UNWELL": "Is unwell",
+    "NOT_SAID": "Doesn't say",
+    "OTHER": "Another reason",
+}
+APPROACHES: Mapping[str, str] = {
+    "OTHER_MANNER": "Another way, place or pace",
+    "OTHER_WORKER": "Another worker",
+    "TRUSTED_PERSON": "Somebody whom the client trusts",
+    "LOWER_GOALS": "Lower goals",
+    "RELATIONSHIP_FIRST": "The relationship first",
+    "OTHER": "Something else",
+}
+CODES: Mapping[str, Mapping[str, str]] = {
+    "done": DONE,
+    "reason": REASONS,
+    "cause": CAUSES,
+    "party": PARTIES,
+    "resistance": RESISTANCES,
+    "approach": APPROACHES,
+}
+"""By the field of a form: what may be chosen, in words."""
 SPANS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3), timedelta(days=7))
 
 
@@ -58,7 +87,9 @@ ACTS: Mapping[str, Act] = {
     "suppression": Act(fields=("reason", "until_at"), required=("reason", "until_at"), done="Put off: it comes back by itself."),
     "resolution": Act(fields=("done",), required=("done",), done="Resolved: it climbs no further."),
     "cause": Act(
-        fields=("cause", "party", "until_on"), required=("cause",), done="The cause is noted, and what follows from it has begun."
+        fields=("cause", "party", "until_on", "resistance", "approach"),
+        required=("cause",),
+        done="The cause is noted, and what follows from it has begun.",
     ),
 }
 """By the last part of the command's path, in monitoring as here."""

@@ -15,6 +15,8 @@ from casebus.contracts.monitoring import (
     AlertReturned,
     AlertSuppressed,
     AlertTaken,
+    Approach,
+    Resistance,
     Rung,
     StallCause,
     StallExplained,
@@ -136,7 +138,14 @@ class Alert:
         return AlertResolved(case_id=self.case_id, alert_id=self.id, rule=self.rule, cause=AlertCause.ACTED, done=done)
 
     def explain(
-        self, cause: StallCause, party: WaitedParty | None, until_on: date | None, today: date
+        self,
+        cause: StallCause,
+        today: date,
+        *,
+        party: WaitedParty | None = None,
+        until_on: date | None = None,
+        resistance: Resistance | None = None,
+        approach: Approach | None = None,
     ) -> tuple["Alert", StallExplained, AlertResolved]:
         """A stall asks its cause: the answer ends the alert, and begins a new time in which there has to be progress. It waits once."""
         self._must_be_open()
@@ -146,7 +155,15 @@ class Alert:
             raise Conflict("It has waited once since the last progress: another way is needed.")
         if until_on is not None and not today < until_on <= today + LONGEST_WAIT:
             raise Invalid("A case waits for a while only.", Fix("until_on", "a day to come, within 30 days"))
-        said = StallExplained(case_id=self.case_id, alert_id=self.id, cause=cause, party=party, until_on=until_on)
+        said = StallExplained(
+            case_id=self.case_id,
+            alert_id=self.id,
+            cause=cause,
+            party=party,
+            until_on=until_on,
+            resistance=resistance,
+            approach=approach,
+        )
         return self._next(AlertState.RESOLVED), said, self._acted()
 
     def climb(self, step: AlertEscalated, at: datetime) -> "Alert":

@@ -15,6 +15,7 @@ from services.monitoring.rules.ping_pong import PING_PONG
 from services.monitoring.rules.plan_overdue import PLAN_OVERDUE
 from services.monitoring.rules.referral_no_first_contact import REFERRAL_NO_FIRST_CONTACT
 from services.monitoring.rules.referral_unanswered import REFERRAL_UNANSWERED
+from services.monitoring.rules.resistance_unreviewed import RESISTANCE_UNREVIEWED
 from services.monitoring.rules.resource_stale import RESOURCE_STALE
 from services.monitoring.rules.stalled_case import STALLED_CASE
 from services.monitoring.rules.step_overdue import STEP_OVERDUE
@@ -41,6 +42,7 @@ RULES = (
     UNOWNED_NEED,
     RESOURCE_STALE,
     LOST_CONTACT,
+    RESISTANCE_UNREVIEWED,
     CLOSURE_BLOCKED,
     EMERGENCY_ACCESS_UNREVIEWED,
 )

@@ -26,10 +26,13 @@ from casebus.contracts.monitoring import (
     AlertRaised,
     AlertSuppressed,
     AlertTaken,
+    Approach,
     CancelReason,
+    Capacity,
     ContactResult,
     FollowUpCancelled,
     FollowUpRescheduled,
+    ResistanceReviewed,
     StallCause,
     StallExplained,
     SuppressReason,
@@ -177,6 +180,14 @@ class Life:
         event = StallExplained(case_id=CASE, alert_id=some("alert"), cause=StallCause.OTHER, until_on=until_on)
         self.story.tell(event, self.at)
 
+    def turn_away(self) -> None:
+        event = StallExplained(case_id=CASE, alert_id=some("alert"), cause=StallCause.CLIENT_DISENGAGED)
+        self.story.tell(event, self.at, occurred=self.earlier())
+
+    def review_resistance(self) -> None:
+        capacity = self.draw(st.sampled_from(Capacity))
+        self.story.tell(ResistanceReviewed(case_id=CASE, capacity=capacity, approach=Approach.OTHER), self.at, occurred=self.earlier())
+
     def state(self) -> None:
         """The clock worker looks, and says what it decided."""
         self.story.state(self.at)
@@ -300,6 +311,9 @@ ACTS = (
     Life.begin,
     Life.assess,
     Life.explain,
+    Life.turn_away,
+    Life.turn_away,
+    Life.review_resistance,
     Life.rest,
     Life.go_on,
     Life.change,

@@ -55,6 +55,7 @@ DUTIES = {
     "CONSENT_EXPIRING": {"within": "14d", "grace": "0h"},
     "RESOURCE_STALE": {"within": {"CRITICAL": "30d", "HIGH": "90d", "MEDIUM": "90d", "LOW": "90d"}, "grace": "0h"},
     "CLOSURE_BLOCKED": {"within": "7d", "grace": "0h"},
+    "RESISTANCE_UNREVIEWED": {"within": "5d", "grace": "0h"},
 }
 """The times of the rules that `POLICY` doesn't watch."""
 

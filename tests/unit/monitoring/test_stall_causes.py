@@ -10,7 +10,9 @@ from casebus.contracts.monitoring import (
     AlertCause,
     AlertRaised,
     AlertResolved,
+    Approach,
     FollowUpScheduled,
+    Resistance,
     Rung,
     StallCause,
     StallExplained,
@@ -52,8 +54,12 @@ def stalled(*, rule: str = "STALLED_CASE", waited: bool = False) -> FakeWork:
 
 
 def explain(work: FakeWork, cause: StallCause, until_on: date | None = None) -> Alert:
-    party = WaitedParty.AUTHORITY if until_on else None
-    return handlers.explain_stall(ALERT, asked.ExplainStall(cause=cause, party=party, until_on=until_on), work.act(day(31)))
+    said: dict[str, object] = {"cause": cause}
+    if until_on is not None:
+        said |= {"party": WaitedParty.AUTHORITY, "until_on": until_on}
+    if cause is StallCause.CLIENT_DISENGAGED:
+        said |= {"resistance": Resistance.DISTRUST, "approach": Approach.TRUSTED_PERSON}
+    return handlers.explain_stall(ALERT, asked.ExplainStall.model_validate(said), work.act(day(31)))
 
 
 def due(story: Story, watermark: float) -> list[float]:
@@ -105,8 +111,25 @@ def test_it_waits_once_and_for_a_while() -> None:
 def test_a_client_who_has_turned_away_is_seen_first_of_all() -> None:
     work = stalled()
     explain(work, StallCause.CLIENT_DISENGAGED)
-    [scheduled] = [event for event in work.said() if isinstance(event, FollowUpScheduled)]
+    said, _, scheduled = work.said()
+    assert isinstance(said, StallExplained)
+    assert (said.resistance, said.approach) == (Resistance.DISTRUST, Approach.TRUSTED_PERSON)
+    assert isinstance(scheduled, FollowUpScheduled)
     assert scheduled.due_at == day(31) + timedelta(days=14)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cause": "CLIENT_DISENGAGED"},
+        {"cause": "CLIENT_DISENGAGED", "resistance": "FEAR"},
+        {"cause": "CLIENT_DISENGAGED", "approach": "OTHER_WORKER"},
+        {"cause": "FORGOTTEN", "resistance": "FEAR", "approach": "OTHER_WORKER"},
+    ],
+)
+def test_why_a_client_turns_away_is_said_and_what_is_tried_and_only_then(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="resistance and approach"):
+        asked.ExplainStall.model_validate(wrong)
 
 
 def test_only_a_stall_asks_and_only_who_waits_says_for_whom() -> None:
