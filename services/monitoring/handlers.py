@@ -228,11 +228,12 @@ def begin_care_again(event: planning.CaseReopened, work: Work) -> None:
 
 
 def rest(event: planning.CaseSuspended, work: Work) -> None:
-    """A suspended case's follow-ups are due later, by as long as it rests: at the latest until its day of review is over."""
+    """A suspended case's follow-ups are due later, by as long as it rests: at the latest until its day of review is over. What was due
+    before is not."""
     care = (work.cares.get(event.case_id) or Care(id=event.case_id)).rest(work.effective, event.review_on)
     work.cares.put(care)
     policy = work.policy(care.region, care.agency)
-    for one in _open(work, event.case_id):
+    for one in _resting(work, care):
         work.follow_ups.put(one.rest(care.rests_for(one.since or work.effective, policy)))
 
 
@@ -243,7 +244,7 @@ def go_on(event: planning.CaseResumed, work: Work) -> None:
         return
     left = care.rests_for(work.effective, work.policy(care.region, care.agency))
     work.cares.put(care.go_on())
-    for one in _open(work, event.case_id):
+    for one in _resting(work, care):
         work.follow_ups.put(one.rest(-left))
 
 
@@ -327,6 +328,11 @@ def _see_again(work: Work, case_id: UUID) -> FollowUp | None:
 
 def _open(work: Work, case_id: UUID) -> list[FollowUp]:
     return [one for one in work.follow_ups.all() if one.case_id == case_id and one.is_open]
+
+
+def _resting(work: Work, care: Care) -> list[FollowUp]:
+    """Those that the case's rest moves: they were not due when it began."""
+    return [one for one in _open(work, care.id) if care.rests_from is not None and one.due_at > care.rests_from]
 
 
 def _oldest_open(work: Work, case_id: UUID) -> FollowUp | None:

@@ -93,7 +93,8 @@ class Course:
 
     @property
     def due(self) -> datetime:
-        return self.set_due + self._paused
+        """What was due before it stood still was due then: a rest that begins later moves only the deadline."""
+        return later(self.since, self.set_due, self._rests)
 
     @property
     def deadline(self) -> datetime:

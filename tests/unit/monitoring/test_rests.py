@@ -126,6 +126,28 @@ def scheduled(work: FakeWork, event: Event) -> FollowUpScheduled:
     return said
 
 
+def test_a_rest_that_began_after_something_was_due_moves_only_when_it_is_missed() -> None:
+    """Due on day 14, missed a day later: while the case rests nobody becomes late, but it was due before."""
+    story = busy("MISSED_FOLLOW_UP")
+    story.tell(suspended(), day(14.5))
+    story.tell(resumed(), day(18.5))
+    assert story.said(day(19)) == []
+    assert due(story, 19.1) == day(14)
+    [missed] = story.said(day(19.1), about=FollowUpMissed)
+    assert isinstance(missed, FollowUpMissed)
+    assert (missed.due_at, missed.missed_at) == (day(14), day(19))
+
+
+def test_a_raised_priority_may_make_it_due_before_the_rest_began() -> None:
+    """By HIGH it was due on day 14; the rest came on day 16, when 30 days were left."""
+    story = busy("PLAN_OVERDUE")
+    story.tell(suspended(), day(16))
+    story.tell(resumed(), day(20))
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.HIGH, reason=PriorityReason.OTHER), day(21))
+    assert story.said(day(21)) == []
+    assert due(story, 21.1) == day(14)
+
+
 def test_a_follow_up_shows_the_time_that_its_clock_has() -> None:
     """The API's due time and the clock's move by the same, at the beginning of a rest and at its end."""
     work, story = FakeWork(), Story(policy=watching("MISSED_FOLLOW_UP"))
@@ -136,6 +158,16 @@ def test_a_follow_up_shows_the_time_that_its_clock_has() -> None:
         [one] = work.open_follow_ups()
         assert one.due_at == shown
         assert due_of_follow_up(story) == shown
+
+
+def test_a_follow_up_that_was_due_before_the_rest_shows_that() -> None:
+    """In the day of its grace: the rest moves when it is missed, not when it was due."""
+    work = FakeWork()
+    scheduled(work, opened())
+    for event, at in ((suspended(20), 14.5), (resumed(), 16)):
+        work.hear(event, day(at))
+        [one] = work.open_follow_ups()
+        assert one.due_at == day(14)
 
 
 def due_of_follow_up(story: Story) -> datetime:
