@@ -110,14 +110,16 @@ class Table:
     def __init__(self, path: Path, mapping: Mapping, now: datetime) -> None:
         self._path, self._mapping, self._now = path, mapping, now
         self._zone = ZoneInfo(mapping.zone)
+        # The mark with which Excel begins a file would hide the quotes of its first name.
+        self._encoding = "utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding
 
     def rows(self, reading: Reading) -> Iterator[Row]:
         """Those that stand for something."""
         faults = reading.faults
-        with self._path.open("rb") as raw, TextIOWrapper(raw, self._mapping.encoding, errors="surrogateescape", newline="") as text:
+        with self._path.open("rb") as raw, TextIOWrapper(raw, self._encoding, errors="surrogateescape", newline="") as text:
             table = csv.reader(text, delimiter=self._mapping.delimiter, strict=True)
             try:
-                names = [name.strip().lstrip("\ufeff") for name in next(table, [])]
+                names = [name.strip() for name in next(table, [])]
                 places = self._places(names, faults)
                 for cells in table if places else ():
                     if table.line_num % 1000 == 0:
@@ -173,11 +175,13 @@ class Table:
         return found
 
     def _due(self, line: _Line) -> date | None:
+        """A day; of a moment with a zone of its own, the day that it is on the wall of the mapping's."""
         if not (text := line.said.get("due")):
             return None
         try:
-            return _told(text, self._mapping.due).date()
-        except ValueError:
+            moment = _told(text, self._mapping.due)
+            return (moment.astimezone(self._zone) if moment.tzinfo else moment).date()
+        except (ValueError, OverflowError):
             line.refuse("due", Problem.DUE)
             return None
 

@@ -98,6 +98,18 @@ def test_without_a_format_a_time_is_iso_8601_and_may_name_its_own_zone(tmp_path:
     assert row.at == datetime(2026, 1, 5, 2, tzinfo=UTC)
 
 
+def test_a_due_time_with_a_zone_of_its_own_is_a_day_in_the_mappings(tmp_path: Path) -> None:
+    mapping = MAPPING.model_copy(update={"zone": "Asia/Bangkok"})
+    path = written(tmp_path, *(f"c1,x,seen,2026-01-05 09:00,H,,{due}" for due in ("2026-03-09T17:00:00Z", "2026-03-10T23:30:00")))
+    assert [str(row.due) for row in Table(path, mapping, NOW).rows(Reading(Faults()))] == ["2026-03-10", "2026-03-10"]
+
+
+def test_a_file_that_excel_wrote_begins_with_a_mark_before_its_quotes(tmp_path: Path) -> None:
+    path = written(tmp_path, '"c1","x","in","2026-01-05 09:00","H","",""', head=",".join(f'"{name}"' for name in HEAD.split(",")))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert summary(path).cases == 1
+
+
 @pytest.mark.parametrize(
     ("line", "column", "problem"),
     [
