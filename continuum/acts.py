@@ -35,7 +35,8 @@ class Act:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CasePlan:
-    """A case's acts by `entered_at`; the first one makes the case. `handle` names it on this machine, and no person."""
+    """A case's acts by `entered_at`; the first one makes the case. `handle` names it on this machine, and no person. `lead`: who leads it
+    after them all."""
 
     handle: UUID
     lead: str
@@ -43,23 +44,23 @@ class CasePlan:
 
 
 def beginning(plan: CasePlan, import_id: UUID, at: datetime) -> Act:
-    """The act that opens a further import of a case which exists."""
+    """The act that opens a further import of a case which exists, by who made it: the plan's acts may hand the lead over."""
     body: dict[str, Json] = {"import_id": str(import_id), "owners": list(OWNERS)}
-    return _of_import(plan, "begin-import", "intake", body, at)
+    return _of_import(plan, "begin-import", "intake", plan.acts[0].agency, body, at)
 
 
 def completions(plan: CasePlan, import_id: UUID, at: datetime) -> list[Act]:
     """The acts by which every owner ends its part of a case's import."""
-    return [_of_import(plan, "complete-import", owner, {"import_id": str(import_id)}, at) for owner in OWNERS]
+    return [_of_import(plan, "complete-import", owner, plan.lead, {"import_id": str(import_id)}, at) for owner in OWNERS]
 
 
-def _of_import(plan: CasePlan, command: str, service: str, body: Mapping[str, Json], at: datetime) -> Act:
+def _of_import(plan: CasePlan, command: str, service: str, agency: str, body: Mapping[str, Json], at: datetime) -> Act:
     return Act(
         key=uuid5(plan.handle, f"{command} {service} {body['import_id']}"),
         service=service,
         command=command,
         about="case",
-        agency=plan.lead,
+        agency=agency,
         occurred_at=at,
         entered_at=at,
         body=body,

@@ -65,7 +65,7 @@ class _Writer:
                 faults.append(Fault(row.line, error.column, error.problem))
                 if error.problem is Problem.NOT_RECEIVED:
                     break
-        return faults or CasePlan(handle=self._handle, lead=acts[0].agency, acts=tuple(acts))
+        return faults or CasePlan(handle=self._handle, lead=self.lead, acts=tuple(acts))
 
     def _steps(self) -> Iterator[tuple[Row, Step]]:
         first = self.rows[0]

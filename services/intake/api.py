@@ -139,10 +139,10 @@ def _of_emergencies() -> list[Spec]:
 
 def _of_imports() -> list[Spec]:
     one = "/cases/{id}/import"
-    shown: dict[str, Any] = {"view": view, "act": Act.LEAD}
+    completion: dict[str, Any] = {"model": asked.CompleteImport, "handler": handlers.complete_import, "view": view, "act": Act.LEAD}
     return [
-        Spec(name="begin-import", path=one, model=asked.BeginImport, handler=handlers.begin_import, **shown),
-        Spec(name="complete-import", path=f"{one}/completion", model=asked.CompleteImport, handler=handlers.complete_import, **shown),
+        Spec(name="begin-import", path=one, model=asked.BeginImport, handler=handlers.begin_import, view=view),
+        Spec(name="complete-import", path=f"{one}/completion", **completion),
     ]
 
 

@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from casebus.access import Act, authorise
-from casebus.desk import Desk, Spec
+from casebus.desk import Desk, Spec, Target
 from casebus.errors import Absent
 from casebus.http import Caller, Seen
 from services.planning import commands as asked
 from services.planning import handlers
 from services.planning.domain.need import Need
-from services.planning.domain.plan import Goal, Plan
+from services.planning.domain.plan import Goal, ImportedCase, Plan
 from services.planning.domain.step import Step
 from services.planning.storage import Work
 
@@ -89,6 +89,11 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
+def view_import(case: ImportedCase) -> dict[str, Any]:
+    """The case whose history is complete here."""
+    return {"id": str(case.id), "case_id": str(case.id), "version": case.version}
+
+
 def specs() -> dict[str, Spec]:
     """Every command of planning, by its name."""
     return {spec.name: spec for spec in (*_of_assessments(), *_of_needs(), *_of_plans(), *_of_cases())}
@@ -154,7 +159,9 @@ def _of_cases() -> list[Spec]:
             path=f"{one}/import/completion",
             model=asked.CompleteImport,
             handler=handlers.complete_import,
-            **shown,
+            view=view_import,
+            act=Act.LEAD,
+            target=Target.CASE,
         ),
     ]
 

@@ -9,7 +9,7 @@ from casebus.aggregate import Holds
 from casebus.cause import Cause
 from casebus.contracts.intake import CaseOpened
 from casebus.contracts.monitoring import StallCause, StallExplained
-from casebus.contracts.planning import BlockReason, StepResult
+from casebus.contracts.planning import BlockReason, CaseImported, StepResult
 from casebus.contracts.referral import (
     DeclineReason,
     NoProviderLeft,
@@ -27,7 +27,7 @@ from services.planning import commands as asked
 from services.planning.domain.assessment import Assessment
 from services.planning.domain.closing import Closing
 from services.planning.domain.need import Need, Weight
-from services.planning.domain.plan import Goal, Plan, draft
+from services.planning.domain.plan import Goal, ImportedCase, Plan, draft
 from services.planning.domain.step import Step
 
 
@@ -175,9 +175,10 @@ def reopen_case(case_id: UUID, command: asked.ReopenCase, work: Work) -> Plan:
     return _put(work, *_plan(work, case_id).reopen(command.reason, under_way=command.under_way))
 
 
-def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) -> Plan:
-    """Planning's part of the case's history is complete."""
-    return _put(work, *_plan(work, case_id).complete_import(command.import_id))
+def complete_import(case_id: UUID, command: asked.CompleteImport, work: Work) -> ImportedCase:
+    """Planning's part of the case's history is complete, also where the case was never opened. Monitoring knows which import is open."""
+    work.emit(CaseImported(case_id=case_id, import_id=command.import_id))
+    return ImportedCase(id=case_id)
 
 
 def draft_plan(event: CaseOpened, work: Work) -> None:

@@ -167,15 +167,20 @@ class History:
 
     @cached_property
     def _completions(self) -> dict[UUID, datetime]:
-        """By import: when it became complete. What is said of it after that changes nothing."""
+        """By import: when it became complete. What is said of it after that changes nothing. One that broke off, and whose place another
+        took, is complete with that one."""
         known: dict[UUID, Import] = {}
+        begun: list[UUID] = []
         complete: dict[UUID, datetime] = {}
         for fact in self.facts_of(*TELL_OF_IMPORTS):
             if (told := told_of_import(fact.event, fact.envelope.owner)) is not None:
                 one, part = told
                 known[one] = known.get(one, Import()) | part
+                if part.named and one not in begun:
+                    begun.append(one)
                 if known[one].is_complete:
-                    complete.setdefault(one, fact.recorded_at)
+                    for each in begun[: begun.index(one) + 1]:
+                        complete.setdefault(each, fact.recorded_at)
         return complete
 
     def decidable_from(self, start: Fact) -> datetime | None:

@@ -317,10 +317,6 @@ class Plan:
             reopened, drafted, anew=True
         )
 
-    def complete_import(self, import_id: UUID) -> tuple["Plan", said.CaseImported]:
-        """Monitoring knows which import is open; one that isn't completes nothing there."""
-        return self._next(), said.CaseImported(case_id=self.id, import_id=import_id)
-
     def _asking_referral(self, *before: Event) -> "tuple[Plan, *tuple[Event, ...]]":
         """After the events, in an agreed plan, each REFERRAL step that waits for nothing else asks referral (domain.md, Plan step)."""
         agreed = self.state is PlanState.ACTIVE
@@ -349,6 +345,14 @@ class Plan:
 
     def _next(self, **changes: object) -> "Plan":
         return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # names and types are checked by its callers' tests
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportedCase:
+    """A case whose history is complete here, whether it came to a plan or not. Nothing is kept of it, so it has no versions."""
+
+    id: UUID
+    version: int = 0
 
 
 def draft(case_id: UUID) -> tuple[Plan, said.PlanDrafted]:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from continuum.acts import CasePlan
+from continuum.acts import CasePlan, beginning, completions
 from continuum.eventlog.bring_in import SHOWN, Summary, take_in
 from continuum.eventlog.mapping import Mapping, read_mapping
 from continuum.eventlog.plan import plan_case
@@ -193,6 +194,12 @@ def test_an_agency_that_does_something_of_its_own_later_joins_before_it_accepts(
 
 def test_a_new_lead_does_what_is_the_leads() -> None:
     assert told(plan("in H", "lead? H", "lead! S", "end S"))[-1] == ("close-case", "safe-house", "case")
+
+
+def test_an_import_is_completed_by_who_leads_the_case_by_then_and_a_further_one_begun_by_who_made_it() -> None:
+    found = plan("in H", "lead? H", "lead! S", "end S")
+    assert {act.agency for act in completions(found, UUID(int=1), NOW)} == {"safe-house"}
+    assert beginning(found, UUID(int=1), NOW).agency == "city-hospital"
 
 
 def test_a_worker_is_known_by_a_code_that_is_not_told() -> None:

@@ -113,7 +113,7 @@ class Services:
             self.things["planning", id] = Thing(case=id, state="OPENED", version=3)
             self.things["intake", id] = Thing(case=id, state="RECEIVED", importing=body["on_behalf"].get("import_id"))
             return self.things["intake", id]
-        if name == "record-contact" or (name == "complete-import" and service in ("referral", "monitoring")):
+        if name == "record-contact" or (name == "complete-import" and service != "intake"):
             return None
         if name == "offer-referral":
             return self.things.setdefault((service, id), Thing(case=case, state="OFFERED"))

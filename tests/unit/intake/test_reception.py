@@ -145,17 +145,17 @@ def test_a_case_that_is_not_here_is_absent() -> None:
         handlers.open_case(CASE, asked.OpenCase(), FakeWork())
 
 
-def test_one_import_of_a_case_is_completed_before_another_begins() -> None:
+def test_an_import_takes_the_place_of_one_that_broke_off_and_only_the_last_is_completed() -> None:
     work = opened()
     handlers.begin_import(CASE, asked.BeginImport(import_id=IMPORT, owners=OWNERS), work)
-    with pytest.raises(Conflict):
-        handlers.begin_import(CASE, asked.BeginImport(import_id=OTHER_IMPORT, owners=OWNERS), work)
-    with pytest.raises(Conflict):
-        handlers.complete_import(CASE, asked.CompleteImport(import_id=OTHER_IMPORT), work)
-    handlers.complete_import(CASE, asked.CompleteImport(import_id=IMPORT), work)
     handlers.begin_import(CASE, asked.BeginImport(import_id=OTHER_IMPORT, owners=OWNERS), work)
+    with pytest.raises(Conflict):
+        handlers.complete_import(CASE, asked.CompleteImport(import_id=IMPORT), work)
+    handlers.complete_import(CASE, asked.CompleteImport(import_id=OTHER_IMPORT), work)
+    handlers.begin_import(CASE, asked.BeginImport(import_id=IMPORT, owners=OWNERS), work)
     assert work.said() == [
         CaseImportBegun(case_id=CASE, import_id=IMPORT, owners=OWNERS),
-        CaseImported(case_id=CASE, import_id=IMPORT),
         CaseImportBegun(case_id=CASE, import_id=OTHER_IMPORT, owners=OWNERS),
+        CaseImported(case_id=CASE, import_id=OTHER_IMPORT),
+        CaseImportBegun(case_id=CASE, import_id=IMPORT, owners=OWNERS),
     ]

@@ -127,17 +127,17 @@ class Story:
         self.tell(received, at)
         self.tell(intake.CaseTriaged(case_id=CASE, priority=priority, nature=Nature.HOUSING, crisis=False), at + timedelta(seconds=1))
 
-    def begin_import(self, at: datetime, *owners: str) -> None:
-        self.tell(intake.CaseImportBegun(case_id=CASE, import_id=IMPORT, owners=owners), at, occurred=at, import_id=IMPORT)
+    def begin_import(self, at: datetime, *owners: str, one: UUID = IMPORT) -> None:
+        self.tell(intake.CaseImportBegun(case_id=CASE, import_id=one, owners=owners), at, occurred=at, import_id=one)
 
-    def complete_import(self, owner: str, at: datetime) -> None:
+    def complete_import(self, owner: str, at: datetime, one: UUID = IMPORT) -> None:
         imported: dict[str, Event] = {
-            "intake": intake.CaseImported(case_id=CASE, import_id=IMPORT),
-            "planning": planning.CaseImported(case_id=CASE, import_id=IMPORT),
-            "referral": referral.CaseImported(case_id=CASE, import_id=IMPORT),
-            "monitoring": monitoring.CaseImported(case_id=CASE, import_id=IMPORT),
+            "intake": intake.CaseImported(case_id=CASE, import_id=one),
+            "planning": planning.CaseImported(case_id=CASE, import_id=one),
+            "referral": referral.CaseImported(case_id=CASE, import_id=one),
+            "monitoring": monitoring.CaseImported(case_id=CASE, import_id=one),
         }
-        self.tell(imported[owner], at, occurred=at, import_id=IMPORT)
+        self.tell(imported[owner], at, occurred=at, import_id=one)
 
     def follow_up(self, name: str, *, due: datetime, at: datetime, occurred: datetime | None = None, import_id: UUID | None = None) -> Fact:
         event = monitoring.FollowUpScheduled(case_id=CASE, follow_up_id=some(name), due_at=due, number=1)

@@ -152,6 +152,25 @@ class TestImported:
         assert before <= {one.id for one in story.decisions(day(106))}
         assert [type(event) for event in story.said(day(106))] == [FollowUpMissed, FollowUpMadeUp, AlertRaised, AlertResolved]
 
+    def test_an_import_that_broke_off_is_complete_with_the_one_that_took_its_place(self) -> None:
+        story = self.story()
+        story.complete_import("intake", day(101))
+        story.begin_import(day(102), "intake", "monitoring", one=some("again"))
+        story.complete_import("intake", day(103), one=some("again"))
+        assert story.said(day(200)) == []
+        story.complete_import("monitoring", day(104), one=some("again"))
+        assert [type(event) for event in story.said(day(104.1))] == [FollowUpMissed, AlertRaised]
+
+    def test_an_import_that_is_begun_later_waits_for_itself(self) -> None:
+        story = Story(opened=False)
+        story.begin_import(day(100), "intake", "monitoring", one=some("first"))
+        story.receive(day(100.1))
+        story.begin_import(day(101), "intake", "monitoring")
+        story.follow_up("one", due=day(14), at=day(101.2), occurred=day(0), import_id=IMPORT)
+        story.complete_import("intake", day(102), one=some("first"))
+        story.complete_import("monitoring", day(102), one=some("first"))
+        assert story.said(day(200)) == []
+
     def test_what_is_told_after_the_completion_is_decided_from_when_it_is_told(self) -> None:
         story = self.story()
         story.contact("one", day(100.3), occurred=day(10), import_id=IMPORT)
