@@ -59,7 +59,7 @@ class Steadiness:
         ahead = self._ahead(connection)
         held = ahead > self.limit
         if held and not self.held:
-            log.error("system time has jumped: no clock is decided until it is right", ahead_seconds=int(ahead.total_seconds()))
+            log.error("system time has jumped: nothing is decided or told until it is right", ahead_seconds=int(ahead.total_seconds()))
         elif self.held and not held:
             log.warning("system time is right again")
         self.held = held

@@ -18,6 +18,7 @@ from continuum.local import ports, postgres
 from continuum.replay import SystemClock
 from continuum.stack import PLAIN, PORTS, SERVICES, Manner, Running, issuer, prepared_databases, services_on
 from tests.otlp import Collector, collecting
+from tests.receivers import MailBox, mail_server
 from tests.waiting import until
 
 BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -85,7 +86,21 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="package")
-def platform(empty_broker: str, database_server: str, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def box() -> Iterator[MailBox]:
+    """What the platform's mail server has taken; webhooks may go to this machine."""
+    with mail_server(found := MailBox()) as mail, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTINUUM_SMTP_HOST", mail.host)
+        patch.setenv("CONTINUUM_SMTP_PORT", str(mail.port))
+        patch.setenv("CONTINUUM_SMTP_FROM", mail.sender)
+        patch.setenv("CONTINUUM_SMTP_SECURITY", mail.security)
+        patch.setenv("CONTINUUM_TELL_PRIVATE", "yes")
+        yield found
+
+
+@pytest.fixture(scope="package")
+def platform(
+    empty_broker: str, database_server: str, collector: Collector, box: MailBox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
     """Four services, Faust and the console; on 2 March 2026, 08:00 UTC, until somebody steps the time."""
     for name in SERVICES:
         postgres.drop(database_server, name)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 from services.monitoring.addresses import NOTHING_OFFERED, Offer
 from services.monitoring.domain.reach import Channel
 from services.monitoring.settings import Mail
+from services.monitoring.steadiness import Steadiness
 from services.monitoring.storage import Work
 from services.monitoring.telling.chat import Chats
 from services.monitoring.telling.mail import MailServer
@@ -30,7 +31,8 @@ class Telling:
         return {channel: carrier for channel, carrier in made.items() if channel in self.offer.channels}
 
     def teller(self, engine: Engine, make_work: Callable[[Connection], Work]) -> Teller:
-        return Teller(engine=engine, make_work=make_work, carriers=self.carriers(), seal=self.offer.seal)
+        holds = Steadiness().is_ahead
+        return Teller(engine=engine, make_work=make_work, carriers=self.carriers(), seal=self.offer.seal, holds=holds)
 
 
 BY_THE_BOARD = Telling()

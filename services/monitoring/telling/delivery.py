@@ -1,5 +1,6 @@
 """Deliveries: one a message and contact point, taken by one worker at a time for a while, and settled by what became of it.
 
+It says what is so when it goes out: what is over by then is left out, and a message of which nothing is left is dropped.
 A worker that dies leaves what it had taken; when its time is over another takes it. Its receiver may have it already, and knows it by
 the message's id.
 """
@@ -17,6 +18,7 @@ from services.monitoring.domain.reach import Channel, PointState
 from services.monitoring.sealing import Seal, Unsealable
 from services.monitoring.storage import Work
 from services.monitoring.telling.gathering import MESSAGE
+from services.monitoring.telling.items import said_in, still
 from services.monitoring.telling.parcel import NotDelivered, Parcel
 
 LEASE = timedelta(seconds=90)
@@ -83,16 +85,20 @@ def take(work: Work, channel: Channel, limit: int, seal: Seal | None) -> list[Ta
     work.only_reads()
     rows = work.connection.execute(_TAKE, {"channel": channel, "limit": limit, "lease": LEASE}).all()
     work.points.load_ids({row.point_id for row in rows})
+    said, system_now = said_in(work.connection, {row.message_id for row in rows}), work.now
     found = []
     for one, attempt, message, point, content, language, made_at, now in rows:
         known = work.points.get(point)
         parcel, because = None, "POINT_REMOVED"
-        if known is not None and known.state is PointState.ACTIVE:
+        current = still(MESSAGE.validate_json(content), said.get(message, []), system_now)
+        if current is None:
+            because = "OVER"
+        elif known is not None and known.state is PointState.ACTIVE:
             try:
                 opened = _opener(seal)
                 parcel = Parcel(
                     id=message,
-                    message=MESSAGE.validate_json(content),
+                    message=current,
                     language=Language(language),
                     address=opened(known.address),
                     secrets=tuple(map(opened, known.signing(now))),
@@ -131,7 +137,8 @@ def failed(work: Work, one: Taken, error: NotDelivered, chance: Callable[[], flo
 
 
 def dropped(work: Work, one: Taken) -> None:
-    """Its contact point is no more, or disabled; where only the key is missing it stays, dead, for an operator to put right."""
+    """All that it says is over, or its contact point is no more, or disabled. Where only the key is missing it stays, dead, for an
+    operator to put right."""
     state = "DEAD" if one.because == "KEY_MISSING" else "DROPPED"
     work.connection.execute(_END, {"id": one.id, "attempts": one.attempt, "state": state, "because": one.because})
     metrics.DELIVERIES.labels(one.channel, state).inc()

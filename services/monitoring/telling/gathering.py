@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -18,11 +18,11 @@ from sqlalchemy import Connection, text
 
 from casebus.timebase import system_time
 from casebus.watermark import reached
-from services.monitoring.domain.directory import OF_A_REGION
-from services.monitoring.domain.message import Message, Told, message_of
+from services.monitoring.domain.message import Message
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.reach import Channel, Manner, Recipient
 from services.monitoring.notices import FORM as RECIPIENT
+from services.monitoring.telling.items import Item, waiting, written
 
 MESSAGE = TypeAdapter(Message)
 AT_ONE_TIME = 20
@@ -43,12 +43,6 @@ _RIPE = text("""
       OR (NOT CAST(:storm AS bool) AND max(made_at) < clock_timestamp() - CAST(:settles AS interval))
     ORDER BY min(due_at) LIMIT :limit""")
 _CLAIM = text("SELECT CAST(body AS text) FROM own.recipient WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR UPDATE SKIP LOCKED")
-_WAITING = text("""
-    SELECT n.id, n.recipient, n.alert_id, n.critical, n.at_once, n.due_at AS tell_at,
-      coalesce(a.body ->> 'state' IN ('RAISED', 'ACKNOWLEDGED'), false) AS is_open, a.case_id, a.rule,
-      a.rung, a.agency, a.body ->> 'target_agency' AS target, a.body ->> 'also_agency' AS also, (a.body ->> 'due_at')::timestamptz AS due_at
-    FROM own.notification n LEFT JOIN own.alert a ON a.id = n.alert_id
-    WHERE n.recipient = ANY(CAST(:keys AS text[])) AND n.state = 'WAITING' FOR UPDATE OF n""")
 _POINTS = text("""
     SELECT recipient, id, body ->> 'channel' FROM own.contact_point WHERE recipient = ANY(CAST(:keys AS text[])) AND state = 'ACTIVE'""")
 _MESSAGE = text("""
@@ -59,30 +53,6 @@ _DELIVER = text("""
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:messages AS uuid[]), CAST(:points AS uuid[]), CAST(:channels AS text[]))""")
 _MARK = text("UPDATE own.notification SET state = :state, message_id = :message WHERE id = ANY(CAST(:ids AS uuid[]))")
 _LATER = text("UPDATE own.notification SET due_at = :due WHERE id = ANY(CAST(:ids AS uuid[]))")
-
-
-class Item(NamedTuple):
-    """What somebody is to be told, with its alert as it is now."""
-
-    id: UUID
-    recipient: str
-    alert_id: UUID
-    critical: bool
-    at_once: bool
-    tell_at: datetime
-    is_open: bool
-    case_id: UUID
-    rule: str
-    rung: str
-    agency: str
-    target: str
-    also: str | None
-    due_at: datetime
-
-    def told(self) -> Told:
-        places = () if self.rung in OF_A_REGION else (self.target, self.also)
-        agencies = tuple(dict.fromkeys(each for each in (self.agency, *places) if each))
-        return Told(case_id=self.case_id, rule=self.rule, due_at=self.due_at, agencies=agencies, critical=self.critical)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,15 +78,15 @@ def gather(connection: Connection, policy: Callable[[str, str], Policy]) -> Gath
     held = [RECIPIENT.validate_json(body) for body in connection.execute(_CLAIM, {"keys": keys}).scalars()]
     mine = {"keys": [one.key for one in held]}
     items: dict[str, list[Item]] = defaultdict(list)
-    for row in connection.execute(_WAITING, mine):
-        items[row.recipient].append(Item(*row))
+    for one in waiting(connection, mine["keys"]):
+        items[one.recipient].append(one)
     points: dict[str, list[tuple[UUID, Channel]]] = defaultdict(list)
-    for key, one, channel in connection.execute(_POINTS, mine):
-        points[key].append((one, Channel(channel)))
+    for key, point, channel in connection.execute(_POINTS, mine):
+        points[key].append((point, Channel(channel)))
     made = 0
-    for one in held:
-        manner = one.manner(policy(one.region, one.agency))
-        made += _Desk(connection, one, manner, now).settle(items[one.key], points[one.key])
+    for recipient in held:
+        manner = recipient.manner(policy(recipient.region, recipient.agency))
+        made += _Desk(connection, recipient, manner, now).settle(items[recipient.key], points[recipient.key])
     return Gathered(recipients=len(held), messages=made)
 
 
@@ -151,15 +121,14 @@ class _Desk:
         return True
 
     def _write(self, items: Iterable[Item], day: date | None) -> UUID | None:
-        """The id is the same whoever writes it: what is delivered twice is known by it. An alert that was told of twice is one line."""
-        told = sorted(items, key=lambda one: one.critical)
-        lines = {one.alert_id: one.told() for one in told}.values()
+        """The id is the same whoever writes it: what is delivered twice is known by it."""
+        told = list(items)
         said = {
             "id": uuid5(self.recipient.id, str(min(one.id for one in told))),
             "recipient": self.recipient.key,
             "day": day,
             "language": self.manner.language,
-            "content": MESSAGE.dump_json(message_of(lines, self.now)).decode(),
+            "content": MESSAGE.dump_json(written(told, self.now)).decode(),
         }
         found: UUID | None = self.connection.execute(_MESSAGE, said).scalar()
         return found

@@ -44,20 +44,19 @@ class Teller:
     seal: Seal | None
     tick: float = TICK
     chance: Callable[[], float] = random
+    holds: Callable[[Connection], bool] = lambda _: False
+    """Whether the time can't be trusted: then nothing is due, and nothing is forgotten."""
+    _forgets: float = field(default_factory=monotonic, init=False)
     _free: dict[Channel, Semaphore] = field(init=False)
 
     def __post_init__(self) -> None:
         self._free = {channel: Semaphore(AT_ONCE) for channel in self.carriers}
 
     def run(self, stop: Signal) -> None:
-        forgets = monotonic()
         while not stop.is_set():
             busy = False
             try:
-                busy = self.gather() + self.deliver() > 0
-                if monotonic() >= forgets:
-                    forgets = monotonic() + FORGETS
-                    self.forget()
+                busy = self.turn() > 0
             except Exception as error:  # noqa: BLE001  # a database that is away: begin again until it is back
                 log.warning("telling begins again", error=type(error).__name__)
             stop.wait(0.01 if busy else self.tick)
@@ -65,6 +64,20 @@ class Teller:
         for free in self._free.values():
             for _ in range(AT_ONCE):
                 free.acquire(timeout=max(0.0, end - monotonic()))
+
+    def turn(self) -> int:
+        """Gather, begin to deliver and forget, unless the time has jumped; how much there was to do."""
+        if self.carriers and self._is_held():
+            return 0
+        done = self.gather() + self.deliver()
+        if monotonic() >= self._forgets:
+            self._forgets = monotonic() + FORGETS
+            self.forget()
+        return done
+
+    def _is_held(self) -> bool:
+        with self.engine.begin() as connection:
+            return self.holds(connection)
 
     def gather(self) -> int:
         """Make messages for some people; how many people were looked at."""
