@@ -54,6 +54,8 @@ def _send_log(path: Path, mapping: Mapping, rows: Spool, found: bring_in.Summary
             for trouble in bring_in.send(path, mapping, rows, found, sender, watch):
                 refused += 1
                 say(str(trouble))
+        if refused:
+            say(f"{refused} cases were not taken whole, and their clocks wait: mend what was refused and import the file again")
         say(_figures(home, urls, mapping.region, cases=found.cases))
     except (BatchFailed, NotSettled, httpx.HTTPError) as error:
         raise LocalFailure(f"{error}: once the services answer, run it again, nothing is done twice") from None

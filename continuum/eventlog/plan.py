@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from continuum.acts import Act, CasePlan, Json
 from continuum.eventlog.catalogue import About, Who
+from continuum.eventlog.course import Course
 from continuum.eventlog.mapping import Mapping, Step
 from continuum.eventlog.table import Fault, Problem, Row
 
@@ -33,6 +34,7 @@ class _Referral:
     name: str
     agency: str
     accepted: bool = False
+    begun: bool = False
 
 
 class _Impossible(Exception):
@@ -54,11 +56,14 @@ class _Writer:
     referrals: list[_Referral] = field(default_factory=list)
     steps: list[UUID] = field(default_factory=list)
     said: Counter[str] = field(default_factory=Counter)
+    course: Course = field(default_factory=Course)
 
     def plan(self) -> CasePlan | list[Fault]:
         acts: list[Act] = []
         faults: list[Fault] = []
         for row, step in self._steps():
+            if faults and faults[-1].line == row.line:
+                continue  # one fault of a row is enough
             try:
                 acts.extend(self._do(row, step))
             except _Impossible as error:
@@ -82,6 +87,14 @@ class _Writer:
     def _do(self, row: Row, step: Step) -> Iterator[Act]:
         self._must_be_possible(row, step)
         agency = self.lead if step.by == "lead" and self.lead else row.agency
+        if self.course.says_nothing_new(step):
+            return
+        if (found := self.course.problem(row, step, agency)) is not None:
+            raise _Impossible(*found)
+        yield from self._done(row, step, agency)
+        self.course.go(step)
+
+    def _done(self, row: Row, step: Step, agency: str) -> Iterator[Act]:
         match step.do:
             case "receive-case":
                 body = step.body | {"region": self.mapping.region, "reference": row.case}
@@ -102,6 +115,8 @@ class _Writer:
                 self.joined.add(agency)
             case "assign-worker" if row.actor and row.actor == self.worker:
                 pass  # who has the case already isn't given it again
+            case "begin-service" if (found := self._found(About.SERVICE, agency)) is not None and found.begun:
+                pass  # it has begun already
             case _:
                 yield self._act(row, step, agency, self._body(row, step), about=self._about(row, step, agency))
 
@@ -142,6 +157,7 @@ class _Writer:
         found = self._found(about, agency)
         if found is None:
             raise _Impossible("activity", _MISSING[about])
+        found.begun = found.begun or step.do == "begin-service"
         if step.do in _ENDS_A_REFERRAL:
             self.referrals.remove(found)
         return found.name

@@ -34,6 +34,9 @@ WRITTEN: dict[str, Any] = {
         "goal": {"do": "set-goal", "with": {"horizon": "SHORT", "domain": "HOUSING"}},
         "step": {"do": "plan-step", "with": {"kind": "DIRECT"}},
         "did": {"do": "finish-step", "with": {"result": "ACHIEVED"}},
+        "agreed": "agree-plan",
+        "urgent": {"do": "change-priority", "with": {"priority": "CRITICAL", "reason": "CRISIS"}},
+        "begun": "begin-service",
         "rest": {"do": "suspend-case", "with": {"reason": "OTHER"}},
         "ask": {"do": "offer-referral", "with": {"service_type": "shelter"}},
         "yes": "accept-referral",
@@ -42,6 +45,11 @@ WRITTEN: dict[str, Any] = {
         "seen": {"do": "record-contact", "with": {"result": "REACHED", "channel": "VISIT"}},
         "lead?": {"do": "propose-lead", "with": {"to_agency": "safe-house"}},
         "lead!": "accept-lead",
+        "back": "resume-case",
+        "again": {"do": "reopen-case", "with": {"reason": "NEW_NEED"}},
+        "new": {"do": "receive-case", "with": {"source": "AGENCY"}},
+        "sorted": {"do": "triage-case", "with": {"priority": "LOW", "nature": "HOUSING"}},
+        "off": {"do": "decline-case", "with": {"reason": "DUPLICATE"}},
         "end": {"do": "close-case", "with": {"outcome": "GOALS_REACHED"}},
     },
     "ignore": ["note"],
@@ -158,7 +166,17 @@ def test_a_column_that_is_missing_is_named_by_the_mappings_word(tmp_path: Path) 
         (("in,H", "yes,S"), "activity", Problem.NO_OFFER),
         (("in,H", "ask,S", "left,S"), "activity", Problem.NO_SERVICE),
         (("in,H", "did,H"), "activity", Problem.NO_STEP),
-        (("in,H", "rest,H"), "due", Problem.NO_DUE),
+        (("in,H", "goal,H", "step,H", "agreed,H", "rest,H"), "due", Problem.NO_DUE),
+        (("new,H", "goal,H"), "activity", Problem.NOT_TRIAGED),
+        (("new,H", "sorted,H", "goal,H"), "activity", Problem.NOT_OPENED),
+        (("in,H", "agreed,H"), "activity", Problem.NO_PLAN),
+        (("in,H", "rest,H"), "activity", Problem.NOT_AGREED),
+        (("in,H", "goal,H", "step,H", "agreed,H", "back,H"), "activity", Problem.IS_ACTIVE),
+        (("in,H", "sorted,H"), "activity", Problem.NOT_AGREED),
+        (("in,H", "end,H", "goal,H"), "activity", Problem.CLOSED),
+        (("new,H", "off,H", "sorted,H"), "activity", Problem.LEFT),
+        (("in,H", "lead?,H", "lead?,H"), "activity", Problem.PROPOSED),
+        (("in,H", "lead!,S"), "activity", Problem.NOT_PROPOSED),
     ],
 )
 def test_what_cant_be_done_where_it_stands_is_a_fault_of_its_row(
@@ -166,6 +184,21 @@ def test_what_cant_be_done_where_it_stands_is_a_fault_of_its_row(
 ) -> None:
     rows = [f"c1,x,{what},2026-01-{number + 5:02} 09:00,{who},," for number, (what, who) in enumerate(line.split(",") for line in lines)]
     assert faults(tmp_path, *rows) == [(len(lines) + 1, column, problem)]
+
+
+def test_a_case_rests_for_thirty_days_at_most_and_does_nothing_meanwhile(tmp_path: Path) -> None:
+    begun = [f"c1,x,{what},2026-01-0{day} 09:00,H,," for day, what in enumerate(("in", "goal", "step", "agreed"), start=1)]
+    assert faults(tmp_path, *begun, "c1,x,rest,2026-01-05 09:00,H,,2026-02-05") == [(6, "due", Problem.LONG_REST)]
+    rests = [*begun, "c1,x,rest,2026-01-05 09:00,H,,2026-02-04"]
+    assert faults(tmp_path, *rests, "c1,x,step,2026-01-06 09:00,H,,") == [(7, "activity", Problem.RESTS)]
+    assert faults(tmp_path, *rests, "c1,x,back,2026-01-06 09:00,H,,", "c1,x,step,2026-01-07 09:00,H,,") == []
+
+
+def test_what_is_so_already_is_not_told_again() -> None:
+    found = told(plan("in H", "urgent H", "urgent H", "ask S", "yes S", "begun S", "begun S", "end H", "again H"))
+    assert [command for command, *_ in found].count("change-priority") == 1
+    assert [command for command, *_ in found].count("begin-service") == 1
+    assert found[-1][0] == "reopen-case"
 
 
 def test_a_case_is_planned_by_time_whatever_the_order_of_its_lines(tmp_path: Path) -> None:
