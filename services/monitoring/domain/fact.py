@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -154,6 +155,12 @@ class History:
             if fact.order > start.order and priority is not current and (number == 0 or URGENCY[priority] > URGENCY[current]):
                 current = priority
                 yield fact, priority
+
+    def rises_between(self, moment: datetime, fact: Fact) -> Iterator[tuple[Fact, Priority]]:
+        """What raised the priority later than a moment and was told before a fact: who stated that may not have heard of it."""
+        for (_, before), (known, priority) in pairwise(self._triages):
+            if known.order < fact.order and known.effective > moment and URGENCY[priority] > URGENCY[before]:
+                yield known, priority
 
     @cached_property
     def _closures(self) -> list[Fact]:

@@ -1,6 +1,7 @@
 """MISSED_FOLLOW_UP (S50): a scheduled follow-up was not done by its due time and grace."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from casebus.contracts.monitoring import (
     ContactRecorded,
@@ -12,6 +13,9 @@ from casebus.contracts.monitoring import (
 )
 from services.monitoring.domain.clock import Clock, Ending, Verdict
 from services.monitoring.domain.conditions import CASE_ENDS, Asked, Conditions, Times, on
+from services.monitoring.domain.course import Retime
+from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Needs, Saying, duty
 
 CONDITIONS = Conditions(
@@ -43,4 +47,20 @@ def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
         yield Saying(event=made_up, because=evidence, at=evidence.effective)
 
 
-MISSED_FOLLOW_UP = duty("MISSED_FOLLOW_UP", CONDITIONS, times=times, states=states, needs=Needs.NOTHING)
+def clocks(history: History, policy: Policy) -> Iterator[Clock]:
+    """As the conditions say. What raised the priority before a follow-up was scheduled, and after what it is counted from, moves it too."""
+    for clock in _SCHEDULED.clocks(history, policy):
+        yield replace(clock, retimes=(*_unheard(history, policy, clock.start), *clock.retimes))
+
+
+def _unheard(history: History, policy: Policy, start: Fact) -> Iterator[Retime]:
+    """It was scheduled by the priority that was known of by then: events of two services pass each other, and one's relay may stand."""
+    said = start.event
+    if isinstance(said, FollowUpScheduled) and said.counted_from is not None:
+        for fact, priority in history.rises_between(said.counted_from, start):
+            due, deadline = times(Asked(start, start, policy, priority, raised=True))
+            yield Retime(fact=fact, due=due, deadline=deadline)
+
+
+_SCHEDULED = duty("MISSED_FOLLOW_UP", CONDITIONS, times=times, states=states, needs=Needs.NOTHING)
+MISSED_FOLLOW_UP = replace(_SCHEDULED, clocks=clocks)

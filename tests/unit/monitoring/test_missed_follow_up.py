@@ -1,5 +1,11 @@
 """MISSED_FOLLOW_UP: due in 14 days, a day of grace."""
 
+from datetime import datetime
+
+import pytest
+from pydantic import TypeAdapter
+
+from casebus.contracts.intake import Priority, PriorityChanged, PriorityReason
 from casebus.contracts.monitoring import (
     AlertAutoCleared,
     AlertCause,
@@ -11,9 +17,12 @@ from casebus.contracts.monitoring import (
     FollowUpMadeUp,
     FollowUpMissed,
     FollowUpRescheduled,
+    FollowUpScheduled,
     Rung,
 )
-from tests.unit.monitoring.story import CASE, IMPORT, LEAD, PARTNER, Story, day, some
+from services.monitoring.domain.policy import Policy
+from tests import policies
+from tests.unit.monitoring.story import CASE, IMPORT, LEAD, PARTNER, WRITTEN, Story, day, some
 
 
 def followed_up() -> Story:
@@ -108,6 +117,33 @@ def test_the_agency_that_led_when_it_was_missed_answers_for_it_however_late_that
     [raised] = earlier.said(day(18), about=AlertRaised)
     assert isinstance(raised, AlertRaised)
     assert raised.agency == PARTNER
+
+
+INTERVALS = {"CRITICAL": ["2d"], "HIGH": ["7d"], "MEDIUM": ["14d"], "LOW": ["30d"]}
+PRESSING: Policy = TypeAdapter(Policy).validate_python(
+    policies.watching(WRITTEN | {"follow_up": {"intervals": INTERVALS, "grace": "1d"}}, "MISSED_FOLLOW_UP")
+)
+
+
+@pytest.mark.parametrize("told", [day(1), day(4)])
+def test_a_case_that_became_critical_before_its_follow_up_was_told_is_due_as_if_it_had_been_from_the_start(told: datetime) -> None:
+    """The opening and the rise wait in a relay that stands; the follow-up is scheduled of the opening alone."""
+    story = Story(policy=PRESSING)
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS), told)
+    scheduled = FollowUpScheduled(case_id=CASE, follow_up_id=some("one"), due_at=day(14), number=1, counted_from=day(0))
+    story.tell(scheduled, day(4.5))
+    [raised] = story.said(day(6), about=AlertRaised)
+    assert isinstance(raised, AlertRaised)
+    assert raised.due_at == day(2)
+
+
+def test_a_follow_up_that_was_scheduled_as_critical_keeps_its_day() -> None:
+    story = Story(policy=PRESSING)
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS), day(1))
+    scheduled = FollowUpScheduled(case_id=CASE, follow_up_id=some("one"), due_at=day(4), number=2, counted_from=day(2))
+    story.tell(scheduled, day(2.1))
+    assert story.said(day(5), about=AlertRaised) == []
+    assert story.said(day(5.1), about=AlertRaised) != []
 
 
 class TestImported:
