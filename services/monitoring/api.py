@@ -9,31 +9,28 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
-from sqlalchemy import Connection
 
 from casebus.access import Act, authorise
 from casebus.contracts.referral import ServiceListed
 from casebus.desk import Desk, Spec, Target
-from casebus.envelope import from_headers
 from casebus.errors import Absent
-from casebus.http import Caller, Seen
-from casebus.inbox import unpack
+from casebus.http import Caller
 from casebus.watermark import reached
 from services.monitoring import board as boards
 from services.monitoring import commands as asked
-from services.monitoring import contacts, handlers, people
+from services.monitoring import contacts, handlers, people, timelines
 from services.monitoring.board import Page
 from services.monitoring.domain.alert import Alert
-from services.monitoring.domain.clock_story import stories
 from services.monitoring.domain.directory import Person
 from services.monitoring.domain.fact import Fact, History
 from services.monitoring.domain.follow_up import FollowUp
 from services.monitoring.domain.why import why
-from services.monitoring.explaining import view_clocks, view_why
+from services.monitoring.explaining import view_why
 from services.monitoring.handlers import Noted
 from services.monitoring.kept import facts_of
 from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
+from services.monitoring.timelines import readable
 
 
 def view_follow_up(one: FollowUp) -> dict[str, Any]:
@@ -212,7 +209,7 @@ def reading(desk: Desk) -> APIRouter:
         _reading_one(desk),
         _reading_people(desk),
         contacts.reading(desk),
-        _reading_timeline(desk),
+        timelines.reading(desk),
     ):
         router.include_router(part)
     return router
@@ -285,7 +282,7 @@ def _reading_one(desk: Desk) -> APIRouter:
     @router.get("/follow-ups/{id}")
     def follow_up(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
         """One follow-up, to who takes part in its case, and to its region's coordinator."""
-        found = _readable(desk, id, caller).follow_ups.get(id)
+        found = readable(desk, id, caller).follow_ups.get(id)
         if found is None:
             raise Absent
         response.headers["ETag"] = f'"{found.version}"'
@@ -294,7 +291,7 @@ def _reading_one(desk: Desk) -> APIRouter:
     @router.get("/alerts/{id}")
     def alert(id: UUID, caller: Caller, response: Response) -> dict[str, Any]:
         """One alert, to who may act on it."""
-        found = _readable(desk, id, caller).alerts.get(id)
+        found = readable(desk, id, caller).alerts.get(id)
         if found is None:
             raise Absent
         response.headers["ETag"] = f'"{found.version}"'
@@ -340,59 +337,3 @@ def _reading_people(desk: Desk) -> APIRouter:
             return boards.people(connection, caller, one)
 
     return router
-
-
-def _reading_timeline(desk: Desk) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/cases/{id}/clocks")
-    def clocks(id: UUID, caller: Caller, seen: Seen) -> dict[str, Any]:
-        """Every clock of a case: what started and moved it, when it is due, how it ended, by which policy, and who was told."""
-        desk.see(id, seen)
-        with desk.engine.begin() as connection:
-            work = _readable_in(connection, desk, id, caller)
-            known = reached(connection).least
-            below = known or work.now
-            facts = facts_of(connection, desk.codec, [id])[id]
-            return view_clocks(id, known, stories(id, facts, below, work.regimes, RULES))
-
-    @router.get("/cases/{id}/timeline")
-    def timeline(id: UUID, caller: Caller, seen: Seen) -> dict[str, Any]:
-        """Every event of a case from every service, in the order in which they were recorded."""
-        desk.see(id, seen)
-        _readable(desk, id, caller)
-        with desk.engine.begin() as connection:
-            rows = boards.timeline(connection, id)
-        return {"items": [_told(desk, id, *row) for row in rows]}
-
-    return router
-
-
-def _told(desk: Desk, case_id: UUID, owner: str, seq: int, headers: bytes, value: bytes) -> dict[str, Any]:
-    envelope = from_headers(unpack(headers), topic=f"{owner}.case.v1", key=str(case_id).encode())
-    said = desk.codec.decode(value)
-    return {
-        "occurred_at": envelope.occurred_at,
-        "recorded_at": envelope.recorded_at,
-        "owner": owner,
-        "type": envelope.type,
-        "agency": envelope.agency,
-        "actor_role": envelope.actor_role,
-        "origin": envelope.origin,
-        "case_seq": seq,
-        "says": said.says(),
-    }
-
-
-def _readable(desk: Desk, one: UUID, caller: Caller) -> Work:
-    """The work with what this id is about, where the caller may read it; else raises Absent."""
-    with desk.engine.begin() as connection:
-        return _readable_in(connection, desk, one, caller)
-
-
-def _readable_in(connection: Connection, desk: Desk, one: UUID, caller: Caller) -> Work:
-    work = desk.reader(connection)
-    assert isinstance(work, Work)  # monitoring's desk makes monitoring's work
-    work.load([one])
-    authorise(caller.cause(), Act.READ, work.standing(one))
-    return work

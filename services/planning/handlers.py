@@ -1,7 +1,7 @@
 """What planning does: one function a command, and its reactions to others. They load, ask the domain, put and emit; they never commit."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -30,12 +30,17 @@ from services.planning.domain.need import Need, Weight
 from services.planning.domain.plan import Goal, ImportedCase, Plan, draft
 from services.planning.domain.step import Step
 
+STALE = timedelta(days=30)
+"""Heard so long after it was given, an answer asks for nothing: as of a database that hears of such answers for the first time."""
+
 
 class Work(Protocol):
     """What the handlers need of the transaction they run in."""
 
     cause: Cause
 
+    @property
+    def now(self) -> datetime: ...
     @property
     def effective(self) -> datetime: ...
     @property
@@ -218,9 +223,12 @@ def give_up_failed(event: ReferralFailed, work: Work) -> None:
 
 
 def seek_again(event: StallExplained, work: Work) -> None:
-    """S46: a case stands still for want of a service: what has no provider is asked for once more; history asks nobody."""
+    """S46: a case stands still for want of a service: what has no provider is asked for once more; history asks nobody, nor does an
+    answer that is heard long after it was given: since then people have done what they could."""
     plan = work.plans.get(event.case_id)
-    if plan is not None and event.cause is StallCause.NO_RESOURCE and work.cause.origin is not Origin.IMPORT:
+    said = work.cause.recorded_at
+    is_old = work.cause.origin is Origin.IMPORT or (said is not None and work.now - said > STALE)
+    if plan is not None and event.cause is StallCause.NO_RESOURCE and not is_old:
         again, *events = plan.seek_again()
         if events:
             _put(work, again, *events)

@@ -35,7 +35,7 @@ class ServiceState(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     """An entry of the directory. `available` and `maximum` are clients it can take, as its agency last said. `licence_until`: the last day
-    on which its licence is valid, where it needs one."""
+    on which its licence is valid, where it needs one. `is_told`: whether others have heard that it is there."""
 
     id: UUID
     version: int = 1
@@ -49,6 +49,8 @@ class Service:
     term: ServiceTerm = ServiceTerm.LONG
     licence_until: date | None = None
     assured_on: date | None = None
+    is_told: bool = False
+    """Of entries that are older than this field it isn't known."""
 
     def state_on(self, today: date) -> ServiceState:
         """With its licence, which runs out by itself (S42)."""
@@ -63,8 +65,9 @@ class Service:
         self._must_be_licensed(today)
         return said.ServiceListed(case_id=self.id, agency=self.agency, region=self.region, service_type=self.service_type, term=self.term)
 
-    def assure(self, licence_until: date | None, today: date) -> tuple["Service", said.ServiceAssured]:
-        """S41, S42: somebody has made sure that the entry is right. A licence that has run out is given anew."""
+    def assure(self, licence_until: date | None, today: date) -> tuple["Service", *tuple[said.ServiceListed | said.ServiceAssured, ...]]:
+        """S41, S42: somebody has made sure that the entry is right. A licence that has run out is given anew. Of an entry that others
+        may not have heard of they hear first that it is there."""
         if self.state is ServiceState.RETIRED:
             raise Conflict("The service is RETIRED: list it again.")
         assured = replace(
@@ -73,9 +76,10 @@ class Service:
             state=ServiceState.VERIFIED,
             licence_until=licence_until or self.licence_until,
             assured_on=today,
+            is_told=True,
         )
-        assured._must_be_licensed(today)
-        return assured, said.ServiceAssured(case_id=self.id, term=self.term)
+        listed = assured.listed(today)
+        return assured, *(() if self.is_told else (listed,)), said.ServiceAssured(case_id=self.id, term=self.term)
 
     def _must_be_licensed(self, today: date) -> None:
         if self.licence_until is not None and self.licence_until < today:

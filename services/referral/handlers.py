@@ -48,6 +48,7 @@ def list_service(service_id: UUID, command: asked.ListService, work: Work) -> Se
         maximum=command.capacity.maximum,
         term=command.term,
         licence_until=command.licence_until,
+        is_told=True,
     )
     return _put_service(work, service, service.listed(work.effective.date()))
 
@@ -224,8 +225,9 @@ def _service(work: Work, service_id: UUID) -> Service:
     return service
 
 
-def _put_service(work: Work, service: Service, event: Event) -> Service:
-    work.emit(event)
+def _put_service(work: Work, service: Service, *events: Event) -> Service:
+    for event in events:
+        work.emit(event)
     work.services.put(service)
     return service
 

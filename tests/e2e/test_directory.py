@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from casebus.envelope import Role
 from tests.e2e.conftest import Platform
-from tests.e2e.test_a_case_flows import alerts, opened_case
+from tests.e2e.test_a_case_flows import alerts, opened_case, timeline
 from tests.waiting import until
 
 
@@ -24,6 +24,10 @@ def test_an_entry_grows_stale_and_loses_its_licence(platform: Platform) -> None:
     why = worker.ask("monitoring", f"/alerts/{alert['alert_id']}/why").json()
     assert (why["started_by"]["type"], why["stopped_by"]) == ("referral.ServiceListed", ["referral.ServiceAssured"])
     assert entry not in {each["case_id"] for each in coordinator.ask("monitoring", "/cases").json()["items"]}
+    for reads in (worker, coordinator):
+        until(lambda reads=reads: timeline(reads, entry) == ["referral.ServiceListed", "monitoring.AlertRaised"])  # type: ignore[misc]
+    for stranger in (platform.person("city-hospital"), platform.person("other-office", Role.COORDINATOR, region="south")):
+        assert stranger.ask("monitoring", f"/cases/{entry}/timeline").status_code == 404
 
     assert worker.ask("referral", f"/services/{entry}").json()["state"] == "SUSPENDED"
     nurse = platform.person("city-hospital")

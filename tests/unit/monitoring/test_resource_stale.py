@@ -47,3 +47,12 @@ def test_assured_too_late_resolves_it_and_a_retired_entry_waits_for_nothing() ->
     in_time = listed()
     in_time.tell(ServiceRetired(case_id=CASE), day(50))
     assert in_time.said(day(300)) == []
+
+
+def test_an_entry_that_is_heard_of_when_it_is_assured_has_one_clock() -> None:
+    """One that is older than its events is listed and assured in one transaction."""
+    story = listed()
+    story.tell(ServiceAssured(case_id=CASE, term=ServiceTerm.LONG), day(1))
+    [raised] = story.said(day(92))
+    assert isinstance(raised, AlertRaised)
+    assert (raised.agency, raised.due_at) == (PARTNER, day(91) - SUMMER)

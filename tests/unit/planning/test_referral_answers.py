@@ -1,5 +1,6 @@
 """The closed loop: what referral answers reaches the step that asked."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -189,6 +190,17 @@ def test_what_the_client_declined_is_not_sought_again() -> None:
     work.said()
     hear(work, stalled_for(StallCause.NO_RESOURCE))
     assert work.said() == []
+
+
+@pytest.mark.parametrize(("days", "again"), [(29, [StepResumed, ReferralRequested]), (31, [])])
+def test_an_answer_that_is_heard_long_after_it_was_given_seeks_nobody(days: int, again: list[type[Event]]) -> None:
+    """As when planning reads monitoring's log for the first time."""
+    work = waiting()
+    hear(work, none_left(work.step().id))
+    work.said()
+    work.cause = cause(recorded_at=work.now - timedelta(days=days))
+    hear(work, stalled_for(StallCause.NO_RESOURCE))
+    assert [type(event) for event in work.said()] == again
 
 
 def test_history_seeks_nobody() -> None:

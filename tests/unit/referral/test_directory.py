@@ -51,6 +51,14 @@ def test_an_entry_is_listed_assured_and_retired_and_each_is_told() -> None:
         handlers.assure_service(CASE, asked.AssureService(), work)
 
 
+def test_of_an_entry_that_is_older_than_its_events_others_hear_when_somebody_makes_sure_of_it() -> None:
+    old = service("first-shelter")
+    work = Work(old)
+    for _ in range(2):
+        handlers.assure_service(old.id, asked.AssureService(), work)
+    assert [type(event) for event in work.emitted] == [ServiceListed, ServiceAssured, ServiceAssured]
+
+
 def test_a_licence_that_has_run_out_suspends_an_entry_until_it_is_given_anew() -> None:
     assert view_service(EXPIRED, TODAY)["state"] == "SUSPENDED"
     assert view_service(EXPIRED, TODAY - timedelta(days=1))["state"] == "LISTED"
