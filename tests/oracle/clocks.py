@@ -1,4 +1,4 @@
-"""The clocks of one period of care (`ssda903.md`, Due and Progress; `domain.md`, Rules): what began each, when it is due, what stops it."""
+"""The clocks of a child and of a period of care (`ssda903.md`; `domain.md`, Rules): what began each, when it is due, what stops it."""
 
 from calendar import monthrange
 from collections.abc import Callable, Iterator
@@ -11,18 +11,20 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from tests.oracle.returns import Period
+from tests.oracle.returns import Child, Period
 
 LONDON = ZoneInfo("Europe/London")
 OPENED, ACCEPTED, REVIEWED, CLOSED = time(9), time(10), time(12), time(17)
+FIRST_CONTACT_WORKING_DAYS = 40
 FIRST_REVIEW_WORKING_DAYS = 20
 SECOND_REVIEW_MONTHS, LATER_REVIEW_MONTHS = 3, 6
 STALL_DAYS = 270
 
 
 class Rule(StrEnum):
-    """The two rules that raise alerts in the sample."""
+    """The rules that raise alerts in the sample. Of the others that its policy watches none may be raised."""
 
+    FIRST_CONTACT_OVERDUE = "FIRST_CONTACT_OVERDUE"
     MISSED_FOLLOW_UP = "MISSED_FOLLOW_UP"
     STALLED_CASE = "STALLED_CASE"
 
@@ -61,6 +63,24 @@ def clocks(period: Period, recording: Recording) -> Iterator[Clock]:
     """Every clock of the period, the reviews' first."""
     yield from _review_clocks(period, recording)
     yield from _stall_clocks(period, recording)
+
+
+def first_contact(child: Child, recording: Recording) -> Iterator[Clock]:
+    """From the beginning of care, where that is known, to the first review: one held before care, which is told then, is a contact too."""
+    first, *_ = child.periods
+    if not first.from_start:
+        return
+    seen = {moment(day, REVIEWED) for day in child.reviews}
+    ends = {end for period in child.periods if (end := end_of_period(period)) is not None}
+    stop = min(seen | ends, default=None)
+    start = moment(first.begun, OPENED)
+    yield Clock(
+        rule=Rule.FIRST_CONTACT_OVERDUE,
+        due=_contact_due(start),
+        due_latest=_contact_due(recording.latest(start)),
+        stop=stop,
+        stopped_by_end=stop is not None and stop not in seen,
+    )
 
 
 def moment(day: date, of_day: time) -> datetime:
@@ -126,6 +146,12 @@ def _clock(
         stop=answer or end_of_period(period),
         stopped_by_end=answer is None,
     )
+
+
+def _contact_due(start: datetime) -> datetime:
+    """The end of the due day."""
+    day = working_days_later(start.astimezone(LONDON).date(), FIRST_CONTACT_WORKING_DAYS)
+    return moment(day + timedelta(days=1), time(0))
 
 
 def _review_due(start: datetime, number: int | None) -> datetime:

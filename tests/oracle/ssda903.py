@@ -11,7 +11,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from tests.oracle.clocks import ACCEPTED, LONDON, OPENED, REVIEWED, Clock, Recording, Rule, clocks, days_later, end_of_period, moment
+from tests.oracle.clocks import (
+    ACCEPTED,
+    LONDON,
+    OPENED,
+    REVIEWED,
+    Clock,
+    Recording,
+    Rule,
+    clocks,
+    days_later,
+    end_of_period,
+    first_contact,
+    moment,
+)
 from tests.oracle.returns import Child, read
 
 LEAD = "local-authority"
@@ -126,7 +139,7 @@ def expect(
     if now < view.recording.live_from:
         raise ValueError("now lies before the import's completion, at the start of the day `until`")
     children = read(folder)
-    found = [(child.child, clock) for child in children for period in child.periods for clock in clocks(period, view.recording)]
+    found = [(child.child, clock) for child in children for clock in _clocks(child, view.recording)]
     alerts = tuple(_alert(child, clock, view) for child, clock in found if _raises(clock, view))
     reviews = [clock for _, clock in found if clock.rule is Rule.MISSED_FOLLOW_UP]
     missed = [clock for clock in reviews if _is_missed(clock, view)]
@@ -146,6 +159,12 @@ def expect(
         open_periods=sum(not view.has_happened(end_of_period(period)) for period in periods),
         hand_offs=Counter(hand_off for child in children for hand_off in _hand_offs(child, view)),
     )
+
+
+def _clocks(child: Child, recording: Recording) -> Iterator[Clock]:
+    yield from first_contact(child, recording)
+    for period in child.periods:
+        yield from clocks(period, recording)
 
 
 def compare(expected: Expected, raised: Iterable[RaisedAlert]) -> Comparison:

@@ -14,7 +14,7 @@ from tests.oracle.ssda903 import Comparison, Expected, ExpectedAlert, RaisedAler
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NEVER_IMPORTED = date(2010, 1, 1)
-MISSED, STALLED = Rule.MISSED_FOLLOW_UP, Rule.STALLED_CASE
+MISSED, STALLED, UNSEEN = Rule.MISSED_FOLLOW_UP, Rule.STALLED_CASE, Rule.FIRST_CONTACT_OVERDUE
 EPISODES, REVIEWS = "CHILD,DECOM,RNE,PLACE_PROVIDER,DEC", "CHILD,REVIEW,REVIEW_CODE"
 
 Returns = Callable[..., Path]
@@ -189,6 +189,23 @@ def test_the_period_s_end_stops_the_round_or_clears_its_alert(returns: Returns) 
     folder = returns("A 01/07/2020 P PR1 27/03/2021", "B 01/07/2020 P PR1 28/03/2021")
     (alert,) = live(folder, london(2022, 1, 1)).alerts
     assert (alert.child, alert.cleared_by_end, alert.closed_at) == ("B", True, london(2021, 3, 28, 17))
+
+
+# First contacts
+
+
+@pytest.mark.parametrize(("held", "missed"), [("31/01/2021", 0), ("02/06/2021", 0), ("03/06/2021", 1)])
+def test_a_child_is_seen_by_the_fortieth_working_day_or_was_before(returns: Returns, held: str, missed: int) -> None:
+    """From Maundy Thursday 2021 on: without four bank holidays, 2 June is the fortieth."""
+    expected = live(returns("A 01/04/2021 S PR1 -", reviews=[f"A {held}"]), london(2021, 7, 1))
+    assert dues(expected, UNSEEN) == [london(2021, 6, 3)] * missed
+    assert [alert.closed_at for alert in expected.alerts if alert.rule is UNSEEN] == [london(2021, 6, 3, 12)] * missed
+
+
+def test_a_child_is_seen_for_the_first_time_once_and_not_where_care_was_under_way(returns: Returns) -> None:
+    folder = returns("A 01/04/2021 S PR1 20/04/2021", "A 03/05/2021 S PR1 -", "B 01/04/2021 P PR1 -", "C 01/04/2021 S PR1 30/06/2021")
+    unseen = [alert for alert in live(folder, london(2022, 1, 1)).alerts if alert.rule is UNSEEN]
+    assert [(alert.child, alert.due, alert.cleared_by_end) for alert in unseen] == [("C", london(2021, 6, 3), True)]
 
 
 # Imported history
