@@ -14,7 +14,7 @@ from casebus.contracts.monitoring import (
 from services.monitoring.domain.clock import Clock, Ending, Verdict
 from services.monitoring.domain.conditions import CASE_ENDS, Asked, Conditions, Times, on
 from services.monitoring.domain.course import Retime
-from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.fact import History
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.rule import Needs, Saying, duty
 
@@ -50,16 +50,18 @@ def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     """As the conditions say. What raised the priority before a follow-up was scheduled, and after what it is counted from, moves it too."""
     for clock in _SCHEDULED.clocks(history, policy):
-        yield replace(clock, retimes=(*_unheard(history, policy, clock.start), *clock.retimes))
+        yield replace(clock, retimes=(*_unheard(history, policy, clock), *clock.retimes))
 
 
-def _unheard(history: History, policy: Policy, start: Fact) -> Iterator[Retime]:
+def _unheard(history: History, policy: Policy, clock: Clock) -> Iterator[Retime]:
     """It was scheduled by the priority that was known of by then: events of two services pass each other, and one's relay may stand."""
+    start = clock.start
     said = start.event
     if isinstance(said, FollowUpScheduled) and said.counted_from is not None:
         for fact, priority in history.rises_between(said.counted_from, start):
-            due, deadline = times(Asked(start, start, policy, priority, raised=True))
-            yield Retime(fact=fact, due=due, deadline=deadline)
+            if fact.effective <= clock.deadline:
+                due, deadline = times(Asked(start, start, policy, priority, raised=True))
+                yield Retime(fact=fact, due=due, deadline=deadline)
 
 
 _SCHEDULED = duty("MISSED_FOLLOW_UP", CONDITIONS, times=times, states=states, needs=Needs.NOTHING)

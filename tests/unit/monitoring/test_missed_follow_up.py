@@ -137,6 +137,14 @@ def test_a_case_that_became_critical_before_its_follow_up_was_told_is_due_as_if_
     assert raised.due_at == day(2)
 
 
+def test_a_rise_after_a_follow_up_was_missed_changes_nothing_of_it() -> None:
+    story = Story(policy=PRESSING)
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS), day(16))
+    story.tell(FollowUpScheduled(case_id=CASE, follow_up_id=some("one"), due_at=day(14), number=1, counted_from=day(0)), day(17))
+    [missed] = story.said(day(18), about=FollowUpMissed)
+    assert missed == FollowUpMissed(case_id=CASE, follow_up_id=some("one"), due_at=day(14), missed_at=day(15))
+
+
 def test_a_follow_up_that_was_scheduled_as_critical_keeps_its_day() -> None:
     story = Story(policy=PRESSING)
     story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS), day(1))
