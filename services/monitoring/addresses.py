@@ -21,6 +21,8 @@ _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-
 _URL = re.compile(r"[!-~]{8,2000}")
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All of the open internet's addresses lie in it (RFC 4291): not those of a site, nor the old forms that hold an IPv4 address."""
 _TIMES = re.compile(r"[?&](cto|rto)=", re.IGNORECASE)
 """How long apprise waits: not for a user to say."""
 
@@ -68,8 +70,10 @@ def is_public(found: IPv4Address | IPv6Address) -> bool:
             within.append(IPv4Address(int(found) & 0xFFFFFFFF))
         if any(each is not None and not is_public(each) for each in within):
             return False
-        if found.ipv4_mapped is not None:
+        if found.ipv4_mapped is not None or found in _NAT64:
             return True
+        if found not in _UNICAST:
+            return False
     return found.is_global and not found.is_multicast
 
 

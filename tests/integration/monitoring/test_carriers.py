@@ -139,6 +139,10 @@ def test_what_is_no_success_is_a_failure_and_a_redirect_is_not_followed(receiver
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
         "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "fec0::1",
         "64:ff9b::a01:203",
     ],
 )
