@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Event as Signal
 from typing import TypeVar
 
 from fastapi import APIRouter
@@ -43,6 +44,8 @@ class Parts:
     cluster: Cluster
     make_work: Callable[[Connection], Work]
     wake: Callable[[], None]
+    busy: Signal = field(default_factory=Signal)
+    """Set by a job of which the work is more urgent than the copies: these wait a while."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +106,9 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     engine = database.connect(settings.database_url)
     codec = Codec(schema_ids(settings.registry_url))
     relay = RelayLoop(engine, settings.kafka, blueprint.name, blueprint.topics(), codec, settings.watermark_seconds)
-    consumers = {track.name: Consumer(engine, settings.kafka, track) for track in blueprint.tracks(codec)}
-    reading = list(consumers.values())
     parts = Parts(engine=engine, codec=codec, cluster=settings.kafka, make_work=blueprint.work_on(codec), wake=relay.wake.set)
+    consumers = _consumers(parts, blueprint.tracks(codec))
+    reading = list(consumers.values())
     offered: dict[str, Mapping[str, Job]] = {
         "api": {"forgetting": Forgetting(engine).run},
         "relay": {"relay": relay.run},
@@ -135,6 +138,12 @@ def build(blueprint: Blueprint, settings: ServiceSettings, only: str | None = No
     )
     jobs = {name: job for group in chosen.values() for name, job in group.items()} | {"gauges": gauges.run}
     return Service(name=blueprint.name, app=app, host=settings.host, port=settings.port, jobs=jobs, faults=faults)
+
+
+def _consumers(parts: Parts, tracks: list[Track]) -> dict[str, Consumer]:
+    """By the tracks' names. The copies give way; reactions are somebody's work, too."""
+    busy: dict[str, Callable[[], bool]] = {"own": lambda: False, "copy": parts.busy.is_set}
+    return {track.name: Consumer(parts.engine, parts.cluster, track, busy[track.schema]) for track in tracks}
 
 
 def run(design: Callable[[S], Blueprint], settings_of: type[S]) -> None:

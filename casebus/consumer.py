@@ -31,6 +31,8 @@ STOPPED_SECONDS = 5.0
 ALONE_SECONDS = 30.0
 """How long a member is without any partition until it asks whether the others have them all. If not it joins anew: the client was seen to
 wait for good when its broker had left."""
+GIVES_WAY_SECONDS = 5.0
+"""How long a batch waits at most for what goes before it."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
@@ -72,8 +74,9 @@ class Alone(Exception):
 class Consumer:
     """Runs one track until `stop` is set. `stopped_because` says what a person has to mend, for /readyz; None while all is well."""
 
-    def __init__(self, engine: Engine, cluster: Cluster, track: Track) -> None:
-        self._engine, self._cluster, self._track = engine, cluster, track
+    def __init__(self, engine: Engine, cluster: Cluster, track: Track, busy: Callable[[], bool] = lambda: False) -> None:
+        """While `busy`, something more urgent has the processor: a batch then waits a while."""
+        self._engine, self._cluster, self._track, self._busy = engine, cluster, track, busy
         self._schema = track.schema
         self._holes: Counter[str] = Counter()
         self._looked = 0.0
@@ -151,6 +154,7 @@ class Consumer:
 
     def _turn(self, reader: Reader, stop: Signal) -> None:
         """Read the next batch, also while a full one before it is on its way; then apply it."""
+        self._give_way(stop)
         read_in = self._generations  # as it was before: while it polls, partitions may change hands
         batch = [self._track.parse(record) for record in reader.batch(self._track.most, 0 if self._under_way else 0.2)]
         if not self._arrived(reader, stop):
@@ -163,6 +167,11 @@ class Consumer:
         self._under_way.run()
         self._arrived(reader, stop)
         return None
+
+    def _give_way(self, stop: Signal) -> None:
+        end = monotonic() + GIVES_WAY_SECONDS
+        while self._busy() and monotonic() < end and not stop.is_set():
+            stop.wait(0.05)
 
     def _apply(self, one: _UnderWay) -> Tally:
         with self._traced(one.batch):

@@ -179,9 +179,14 @@ class Desk:
     def commit(self, together: Sequence[Asked], engine: Engine | None = None) -> None:
         """Do what is open, in one transaction, on the desk's engine or the one given."""
         items = [item for asked in together for item in asked.open]
-        with (engine or self.engine).begin() as connection:
-            self._transact(connection, items)
-        self.wake()
+        while True:
+            try:
+                with (engine or self.engine).begin() as connection:
+                    self._transact(connection, items)
+                return self.wake()
+            except idempotency.Raced:  # one of them is answered now, so this ends
+                for item in items:
+                    item.answer = None
 
     def answers(self, asked: Asked) -> list[Answer]:
         """Of what was refused or committed, in the order of the requests."""
@@ -228,7 +233,7 @@ class Desk:
 
     def _transact(self, connection: Connection, items: Sequence[_Item]) -> None:
         first = {item.claim: item for item in reversed(items)}
-        known = idempotency.claim(connection, {claim: item.digest for claim, item in first.items()})
+        known = idempotency.answered(connection, first)
         for item in items:
             item.answer = _remembered(item, known.get(item.claim, (first[item.claim].digest, None)))
         fresh = [item for item in items if item.answer is None and item is first[item.claim]]
@@ -242,12 +247,17 @@ class Desk:
                 work.undo()
                 item.answer = refusal(item.request.key, error)
         last = work.save()
+        done: dict[Claim, tuple[bytes, Answer]] = {}
+        refused = [item for item in fresh if item.answer is not None]
         for item in fresh:
-            item.answer = item.answer or self._done(item, last)
+            if item.answer is None:
+                item.answer = self._done(item, last)
+                done[item.claim] = item.digest, item.answer
+        _look_again(connection, refused)
         for item in items:
             if item.answer is None:  # the same request a second time
                 item.answer = first[item.claim].answer
-        idempotency.store(connection, {item.claim: item.answer for item in fresh if item.answer})
+        idempotency.store(connection, done)
 
     def _handle(self, item: _Item, work: Work) -> None:
         assert item.spec is not None and item.command is not None and item.cause is not None  # noqa: PT018  # set by _read, together
@@ -309,6 +319,14 @@ def _remembered(item: _Item, before: tuple[bytes, dict[str, Any] | None]) -> Ans
         error = Invalid("This Idempotency-Key was used for another request.", Fix("Idempotency-Key", "a new one for each command"))
         return refusal(item.request.key, error)
     return None if stored is None else Answer(key=item.request.key, **stored)
+
+
+def _look_again(connection: Connection, refused: Sequence[_Item]) -> None:
+    """One may have been refused because the same request, sent twice, was done while this one waited for its rows."""
+    known = idempotency.answered(connection, [item.claim for item in refused])
+    for item in refused:
+        if item.claim in known:
+            item.answer = _remembered(item, known[item.claim])
 
 
 def _of_others(seen: Mapping[str, int], service: str) -> dict[str, int]:

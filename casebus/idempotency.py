@@ -4,7 +4,7 @@ Refusals are not remembered: mend the request and use the key again. Answers are
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event as Signal
@@ -38,45 +38,42 @@ def check_key(key: str) -> None:
 
 Claim = tuple[str, str]
 """Whose key it is, and the key."""
-_CLAIM = text(
-    "INSERT INTO own.idempotency (principal, key, request) SELECT * FROM"
-    " unnest(CAST(:principals AS text[]), CAST(:keys AS text[]), CAST(:requests AS bytea[])) AS n (p, k, r) ORDER BY p, k"
-    " ON CONFLICT DO NOTHING RETURNING principal, key"
-)
 _OF = "unnest(CAST(:principals AS text[]), CAST(:keys AS text[]))"
 _LOOK_UP = text(f"SELECT principal, key, request, answer FROM own.idempotency WHERE (principal, key) IN (SELECT * FROM {_OF})")
 _FORGET = text(
     "DELETE FROM own.idempotency WHERE (principal, key) IN (SELECT principal, key FROM own.idempotency"
     " WHERE answered_at < clock_timestamp() - CAST(:kept AS interval) ORDER BY answered_at LIMIT :chunk FOR UPDATE SKIP LOCKED)"
 )
-_LET_GO = text(f"DELETE FROM own.idempotency WHERE (principal, key) IN (SELECT * FROM {_OF}) AND answer IS NULL")
 _STORE = text(
-    "UPDATE own.idempotency i SET answer = n.answer FROM"
-    " unnest(CAST(:principals AS text[]), CAST(:keys AS text[]), CAST(:answers AS json[])) AS n (principal, key, answer)"
-    " WHERE i.principal = n.principal AND i.key = n.key"
+    "INSERT INTO own.idempotency (principal, key, request, answer) SELECT * FROM"
+    " unnest(CAST(:principals AS text[]), CAST(:keys AS text[]), CAST(:requests AS bytea[]), CAST(:answers AS json[])) AS n (p, k, r, a)"
+    " ORDER BY p, k ON CONFLICT DO NOTHING"
 )
 
 
-def claim(connection: Connection, digests: Mapping[Claim, bytes]) -> dict[Claim, tuple[bytes, dict[str, Any] | None]]:
-    """Take the keys for this transaction; waits for another one that holds any of them. Returns those that were answered before."""
-    if not digests:
+class Raced(Exception):
+    """Another transaction has done one of these commands meanwhile: begin again, then its answer is known."""
+
+
+def answered(connection: Connection, claims: Collection[Claim]) -> dict[Claim, tuple[bytes, dict[str, Any]]]:
+    """Those that were answered before: the digest of what was asked, and the answer."""
+    if not claims:
         return {}
-    rows = connection.execute(_CLAIM, _columns(digests) | {"requests": list(digests.values())})
-    known = digests.keys() - {(principal, key) for principal, key in rows}
-    if not known:
-        return {}
-    rows = connection.execute(_LOOK_UP, _columns(known))
+    rows = connection.execute(_LOOK_UP, _columns(claims))
     return {(principal, key): (bytes(request), answer) for principal, key, request, answer in rows}
 
 
-def store(connection: Connection, answers: Mapping[Claim, "Answer"]) -> None:
-    """Keep the answers of what was done; let go the keys of what was refused."""
-    done = {claim: _kept(answer) for claim, answer in answers.items() if answer.is_done}
-    if done:
-        connection.execute(_STORE, _columns(done) | {"answers": list(done.values())})
-    refused = [claim for claim, answer in answers.items() if not answer.is_done]
-    if refused:
-        connection.execute(_LET_GO, _columns(refused))
+def store(connection: Connection, done: Mapping[Claim, tuple[bytes, "Answer"]]) -> None:
+    """Keep the answers of what was done. The last statement of its transaction: it waits for another one that does any of the same.
+
+    Raises Raced where that one was committed.
+    """
+    if not done:
+        return
+    digests, answers = zip(*done.values(), strict=True)
+    values = _columns(done) | {"requests": list(digests), "answers": [_kept(answer) for answer in answers]}
+    if connection.execute(_STORE, values).rowcount < len(done):
+        raise Raced
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +97,7 @@ class Forgetting:
             return connection.execute(_FORGET, {"kept": KEPT, "chunk": CHUNK}).rowcount
 
 
-def _columns(claims: Iterable[Claim]) -> dict[str, list[str]]:
+def _columns(claims: Iterable[Claim]) -> dict[str, list[Any]]:
     principals, keys = zip(*claims, strict=True)
     return {"principals": list(principals), "keys": list(keys)}
 

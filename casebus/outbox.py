@@ -20,7 +20,7 @@ _APPEND = text(
 )
 _UNPUBLISHED = text(
     "SELECT id, topic, subject, case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.outbox"
-    " WHERE published_at IS NULL AND id <= :top ORDER BY id LIMIT :limit"
+    " WHERE published_at IS NULL AND id > :after AND id <= :top ORDER BY id LIMIT :limit"
 )
 _STATED = text(
     "SELECT o.attributes ->> 'event_id' FROM own.outbox o WHERE o.topic = :topic AND (o.subject, o.case_seq) IN"
@@ -102,9 +102,9 @@ def columns(stated: Sequence[tuple[Event, Cause]], codec: Codec) -> dict[str, li
     }
 
 
-def unpublished(connection: Connection, top: int, limit: int) -> list[Row]:
-    """What is not yet sent, in order, up to the row `top`."""
-    rows = connection.execute(_UNPUBLISHED, {"top": top, "limit": limit}).all()
+def unpublished(connection: Connection, after: int, top: int, limit: int) -> list[Row]:
+    """What is not yet sent, in order, from behind the row `after` up to the row `top`."""
+    rows = connection.execute(_UNPUBLISHED, {"after": after, "top": top, "limit": limit}).all()
     return [
         Row(id, topic, subject, seq, value, orjson.loads(said), occurred, recorded)
         for id, topic, subject, seq, value, said, occurred, recorded in rows

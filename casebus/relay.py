@@ -23,7 +23,7 @@ from casebus.inbox import GREATEST
 from casebus.kafka import SEND_SECONDS, Log, Receipt, Record, SendFailed
 from casebus.topics import Topic
 
-BATCH = 1000
+BATCH = 2000
 LOCK = 7_310_001
 """The advisory lock of a database's one relay."""
 log = telemetry.logger(__name__)
@@ -133,9 +133,9 @@ class Relay:
             text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.outbox)")
         ).one()
         self._connection.commit()
-        sent = 0
+        sent = after = 0
         while top is not None:
-            rows = outbox.unpublished(self._connection, top, BATCH)
+            rows = outbox.unpublished(self._connection, after, top, BATCH)
             self._connection.commit()
             if rows:
                 if not sent:
@@ -144,6 +144,7 @@ class Relay:
             sent += len(rows)
             if len(rows) < BATCH:
                 break
+            after = rows[-1].id  # what was committed later with a smaller number is not of this snapshot: the next drain sends it
         self._state(xmin)
         return sent
 

@@ -58,9 +58,6 @@ _HOLDING = text("""
       JOIN unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, look_at, known)
       USING (case_id, look_at)
     WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND p.stamp = :stamp AND (p.until IS NULL OR d.known <= p.until)""")
-_LABELS = text("SELECT one, count(*) FROM own.prepared, unnest(labels) AS one WHERE case_id = ANY(CAST(:cases AS uuid[])) GROUP BY 1")
-_TABLES = text("SELECT DISTINCT unnest(tables) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[])) ORDER BY 1")
-_MISSED = text("SELECT unnest(follow_ups), unnest(missed) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _DECIDE = text("INSERT INTO own.decision (id) SELECT unnest(decisions) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _FILL = """
     INSERT INTO {table} (id, version, body) SELECT r.id, 1, r.body || CASE WHEN '{table}' = 'own.alert'
@@ -68,13 +65,14 @@ _FILL = """
     FROM own.prepared p JOIN unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, watermark) USING (case_id)
       CROSS JOIN LATERAL unnest(p.tables, p.ids, p.bodies) AS r (place, id, body)
     WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = '{table}' ORDER BY r.id"""
+_ALIKE = text("""
+    SELECT labels, tables, keys, count(*), bool_or(follow_ups <> '{}') FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))
+    GROUP BY labels, tables, keys""")
+_MISSED = text("SELECT unnest(follow_ups), unnest(missed) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
+_REACHABLE = text("SELECT key FROM own.recipient WHERE key = ANY(CAST(:keys AS text[]))")
 _TOLD = text("""
     SELECT r.id, p.priority FROM own.prepared p CROSS JOIN LATERAL unnest(p.tables, p.ids) AS r (place, id)
-    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = 'own.alert'
-      AND EXISTS (SELECT FROM own.recipient WHERE key = ANY (p.keys))""")
-_UNREACHED = text("""
-    SELECT coalesce(sum(cardinality(keys)), 0) FROM own.prepared p
-    WHERE case_id = ANY(CAST(:cases AS uuid[])) AND NOT EXISTS (SELECT FROM own.recipient WHERE key = ANY (p.keys))""")
+    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = 'own.alert' AND p.keys && CAST(:keys AS text[])""")
 _EMIT = text("""
     SELECT count(*) FROM (
       SELECT array_agg(e.topic) AS topics, array_agg(case_id) AS subjects, array_agg(e.content) AS contents,
@@ -104,6 +102,16 @@ class Due(NamedTuple):
     watermark: datetime
 
 
+class Alike(NamedTuple):
+    """What was prepared alike of several cases: what is decided, in which tables, who is told, of how many; if follow-ups are missed."""
+
+    labels: list[str]
+    tables: list[str]
+    keys: list[str]
+    cases: int
+    missed: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ahead:
     """Of the clock worker. Several may work at once: each takes cases that no other holds."""
@@ -124,7 +132,8 @@ class Ahead:
                 due = _due(connection, self.known(connection))
                 holding = _holding(connection, due) if due else set()
                 _leave(connection, [one.case_id for one in due if one.case_id not in holding])
-                self._state(connection, [one for one in due if one.case_id in holding])
+                if holding:
+                    self._state(connection, [one for one in due if one.case_id in holding])
         except IntegrityError as error:  # one was made already: that can't be, and must not stop the others
             log.error("what was prepared is looked at anew", cases=len(due), error=type(error).__name__)
             with self.engine.begin() as connection:
@@ -135,27 +144,26 @@ class Ahead:
 
     def _state(self, connection: Connection, due: list[Due]) -> None:
         """What was prepared of these, as it would be saved now."""
-        if not due:
-            return
         work = Work(connection, self.codec, self.policies)
-        cases = [one.case_id for one in due]
-        values = {"cases": cases, "watermarks": [one.watermark for one in due], "now": work.now.isoformat()}
+        values = {"cases": _ids(due), "watermarks": [one.watermark for one in due], "now": work.now.isoformat()}
         with tracing.span("fire clocks", about={"continuum.cases": len(due)}):
-            missed: list[tuple[UUID, datetime]] = [(one, at) for one, at in connection.execute(_MISSED, values)]
-            if missed:
+            alike = [Alike(*row) for row in connection.execute(_ALIKE, values).all()]
+            if any(one.missed for one in alike):
+                missed: list[tuple[UUID, datetime]] = [(one, at) for one, at in connection.execute(_MISSED, values)]
                 work.follow_ups.load_ids(one for one, _ in missed)
-            for one, at in missed:
-                miss(work, one, at)
+                for one, at in missed:
+                    miss(work, one, at)
             connection.execute(_DECIDE, values)
-            for table in connection.execute(_TABLES, values).scalars().all():
+            for table in sorted({table for one in alike for table in one.tables}):
                 connection.execute(text(_FILL.format(table=table)), values)
-            _tell(connection, work, values)
+            _tell(connection, work, alike, values)
             work.save()
             connection.execute(_EMIT, values)
-            for label, count in connection.execute(_LABELS, values):
-                metrics.DECISIONS.labels(*label.split()).inc(count)
             connection.execute(_LOOK_AGAIN, values)
-            self.forget(connection, cases)
+            connection.execute(_FORGET, values)
+        for kind in alike:
+            for label in kind.labels:
+                metrics.DECISIONS.labels(*label.split()).inc(kind.cases)
         for each in due:
             metrics.LATENESS.observe((work.now - each.look_at).total_seconds())
 
@@ -232,29 +240,37 @@ def _foresee(case_id: UUID, facts: list[Fact], moment: datetime, regimes: Regime
 def _due(connection: Connection, known: Reached) -> list[Due]:
     parts = sorted(known.partitions)
     values = {"parts": parts, "moments": [known.partitions[part] for part in parts], "limit": FIRED_AT_ONCE}
-    return [Due(*row) for row in connection.execute(_DUE, values)] if parts else []
+    return [Due(*row) for row in connection.execute(_DUE, values).all()] if parts else []
 
 
 def _holding(connection: Connection, due: Sequence[Due]) -> set[UUID]:
     """Those of which what was prepared is true at the watermark. They are locked: nothing that would change it is on its way."""
     values = {
-        "cases": [one.case_id for one in due],
+        "cases": _ids(due),
         "looks": [one.look_at for one in due],
         "watermarks": [one.watermark for one in due],
         "stamp": _stamp(connection)[0],
     }
-    return set(connection.execute(_HOLDING, values).scalars())
+    return set(connection.execute(_HOLDING, values).scalars().all())
 
 
-def _tell(connection: Connection, work: Work, values: Mapping[str, Any]) -> None:
+def _ids(due: Iterable[Due]) -> str:
+    """The cases as an array of PostgreSQL, as text: it is written once, and given to many statements."""
+    return f"{{{','.join(str(one.case_id) for one in due)}}}"
+
+
+def _tell(connection: Connection, work: Work, alike: Sequence[Alike], values: Mapping[str, Any]) -> None:
     """Of the alerts that were raised, those that somebody can be told of are told by what is in force now."""
-    told: dict[UUID, str] = dict(iter(connection.execute(_TOLD, values)))  # as pairs
-    if told:
-        work.alerts.load_ids(told)
+    keys = sorted({key for one in alike for key in one.keys})
+    reachable = set(connection.execute(_REACHABLE, {"keys": keys}).scalars()) if keys else set()
+    metrics.UNREACHABLE.inc(sum(one.cases * len(one.keys) for one in alike if reachable.isdisjoint(one.keys)))
+    if not reachable:
+        return
+    told: dict[UUID, str] = dict(iter(connection.execute(_TOLD, {**values, "keys": sorted(reachable)})))  # as pairs
+    work.alerts.load_ids(told)
     for one, priority in told.items():
         if (alert := work.alerts.get(one)) is not None:
             work.tell(one, alert, Priority(priority))
-    metrics.UNREACHABLE.inc(connection.execute(_UNREACHED, values).scalar_one())
 
 
 def _leave(connection: Connection, cases: list[UUID]) -> None:

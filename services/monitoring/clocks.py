@@ -86,6 +86,8 @@ class ClockWorker:
     wake: Callable[[], None]
     tick: float
     told: Signal = field(default_factory=Signal)
+    busy: Signal = field(default_factory=Signal)
+    """Set while much is prepared and due: who can wait, waits."""
     directory: Callable[[Connection, Codec], Directory] = lambda *_: NOBODY
     ahead: LooksAhead | None = None
     known: Callable[[Connection], Reached] = reached
@@ -101,13 +103,23 @@ class ClockWorker:
                     rests_until = monotonic() + REST_SECONDS
             except Exception as error:  # noqa: BLE001  # a database that is away: begin again until it is back
                 log.warning("clocks begin again", error=type(error).__name__)
+                self.busy.clear()
                 stop.wait(0.5)
             self.told.wait(self.tick)
             self.told.clear()
 
     def turn(self) -> int:
-        """State what was prepared and is due, then look at other cases that are due: a transaction each; returns how many these were."""
-        return (self.ahead.fire() if self.ahead is not None else 0) + self._look()
+        """State what was prepared and is due, then look at other cases that are due: a transaction each; returns how many these were.
+
+        Where much is prepared and due it goes first: a look costs as much as many of these, and most looks only follow what was stated.
+        While the copies give way no watermark comes, so it has an end.
+        """
+        fired = self.ahead.fire() if self.ahead is not None else 0
+        if fired >= BATCH:
+            self.busy.set()
+            return fired
+        self.busy.clear()
+        return fired + self._look()
 
     def _look(self) -> int:
         with self.engine.begin() as connection:

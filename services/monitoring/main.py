@@ -82,6 +82,7 @@ def _clocks(parts: Parts, rulebook: Adoptions, tick_seconds: float, told: Signal
         wake=parts.wake,
         tick=tick_seconds,
         told=told,
+        busy=parts.busy,
         ahead=ahead,
         known=known,
     )

@@ -33,10 +33,10 @@ def _means(part: str, meaning: statements.Meaning) -> list[Change]:
 def _publishes_by_greatest_id() -> list[Change]:
     """`WHERE id > last` instead of what is not published: a row that commits late has a lower id."""
 
-    def unpublished(connection: Connection, top: int, limit: int) -> list[outbox.Row]:
+    def unpublished(connection: Connection, after: int, top: int, limit: int) -> list[outbox.Row]:
         assert isinstance(connection, Session)
         last = max((id for (id,), (_, sent) in connection.rows("outbox").items() if sent), default=0)
-        return [row for row in _UNPUBLISHED(connection, top, limit) if row.id > last]
+        return _UNPUBLISHED(connection, max(after, last), top, limit)
 
     return [(outbox, "unpublished", unpublished)]
 

@@ -71,14 +71,14 @@ def system_time(session: Session) -> datetime:
 
 
 def emit(session: Session, v: Values) -> Result:
-    """own.emit: the transaction's number, then the subjects' locks, then the clock; an effect is recorded after its cause."""
+    """own.emit: the transaction's number, then the clock, then the subjects' locks; an effect is recorded after its cause."""
     session.take_number()
+    now = system_time(session)
     subjects = list(zip(v["topics"], v["subjects"], strict=True))
     heads: dict[Key, tuple[int, datetime | None]] = {}
     for subject in sorted(set(subjects)):
         session.lock("head", *subject)
         heads[subject] = session.get("head", *subject) or (0, None)
-    now = system_time(session)
     causes = {s: max((a for t, a in zip(subjects, v["after"], strict=True) if t == s and a), default=None) for s in heads}
     first = {s: max([now, *(moment + TICK for moment in (heads[s][1], causes[s]) if moment)]) for s in heads}
     told: Counter[Key] = Counter()
@@ -104,7 +104,7 @@ def emit(session: Session, v: Values) -> Result:
 
 
 def unpublished(session: Session, v: Values) -> Result:
-    rows = [row for _, (row, sent) in sorted(session.rows("outbox").items()) if not sent and row.id <= v["top"]]
+    rows = [row for _, (row, sent) in sorted(session.rows("outbox").items()) if not sent and v["after"] < row.id <= v["top"]]
     return Result(
         "id topic subject case_seq value attributes occurred_at recorded_at",
         [

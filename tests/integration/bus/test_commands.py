@@ -1,6 +1,7 @@
 """A command is done once, by whoever may, on the version that was seen."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,8 +11,10 @@ from casebus.cause import Cause
 from casebus.desk import Answer, Request
 from casebus.envelope import Role
 from tests.integration.bus.office import CASE, LEAD, STRANGER, Office
+from tests.waiting import until
 
 TRIAGE = {"priority": "HIGH", "nature": "SAFETY"}
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 def events_of(intake: Office, case: str) -> int:
@@ -67,6 +70,20 @@ def test_the_same_key_in_parallel_is_done_once(intake: Office) -> None:
         thread.join()
     assert len({(a.status, str(a.body["id"])) for a in answers}) == 1
     assert len(answers) == 6
+
+
+def test_the_same_key_on_what_is_held_is_done_once_and_the_other_is_not_told_that_it_is_stale(intake: Office) -> None:
+    case, desk, who = intake.received(), intake.desk(), _worker()
+    request = Request(key=str(uuid4()), command="triage-case", id=UUID(case), version=1, body=TRIAGE)
+    with ThreadPoolExecutor(2) as callers:
+        with intake.engine.begin() as connection:
+            connection.execute(text("SELECT 1 FROM own.case WHERE id = :case FOR UPDATE"), {"case": case})
+            asked = [callers.submit(desk.run, who, [request]) for _ in range(2)]
+            until(lambda: intake.count(WAITING) == 2)
+        answers = [answer for each in asked for answer in each.result(20)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0] == answers[1]
+    assert events_of(intake, case) == 2
 
 
 def test_the_same_key_twice_in_a_batch_is_done_once(intake: Office) -> None:

@@ -127,7 +127,7 @@ class World:
     def relay(self) -> int:
         """Put monitoring's own events on its log."""
         with self.engine.begin() as connection:
-            rows = outbox.unpublished(connection, 2**62, 100_000)
+            rows = outbox.unpublished(connection, 0, 2**62, 100_000)
             for row in rows:
                 if row.topic in self.logs:
                     self._append(row.topic, row.subject, row.headers(1), row.value)
