@@ -68,6 +68,17 @@ def test_a_stall_is_asked_for_its_cause_and_nothing_else_is(reader: Page, stage:
     assert stage.fake.asked == [("cause", {"cause": "WAITING_ON", "party": "AUTHORITY", "until_on": "2021-09-20"})]
 
 
+def test_who_has_turned_away_is_asked_why_and_what_is_tried(reader: Page, stage: Stage) -> None:
+    opened(reader, stage)
+    form = reader.get_by_role("form", name="Why is there no progress?")
+    form.get_by_label("Cause").select_option("The client has turned away (say why, and what is tried now)")
+    form.get_by_label("If the client has turned away: why").select_option("Doesn't trust us")
+    form.get_by_label("What is tried now").select_option("Somebody whom the client trusts")
+    form.get_by_role("button").click()
+    expect(reader.get_by_role("status")).to_contain_text("The cause is noted")
+    assert stage.fake.asked == [("cause", {"cause": "CLIENT_DISENGAGED", "resistance": "DISTRUST", "approach": "TRUSTED_PERSON"})]
+
+
 def test_a_double_click_does_it_once(page: Page, stage: Stage) -> None:
     opened(page, stage, number=1)
     page.get_by_role("button", name="Acknowledge").dblclick()
