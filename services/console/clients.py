@@ -299,11 +299,12 @@ class Desk:
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
 
-    def act(self, alert_id: UUID, act: str, *, version: int, key: str, said: Mapping[str, str]) -> None:
-        """Do it, in the version that was seen; the same key again does it once. Raises NoAnswer, NotThere and Refused."""
+    def act(self, path: str, *, version: int, key: str, said: Mapping[str, str]) -> None:
+        """Do what the command of this path does, in the version that was seen; the same key again does it once. Raises NoAnswer,
+        NotThere and Refused."""
         headers = {"If-Match": f'"{version}"', "Idempotency-Key": key}
         try:
-            response = self._http.post(f"/api/alerts/{alert_id}/{act}", json=dict(said), headers=headers)
+            response = self._http.post(f"/api{path}", json=dict(said), headers=headers)
         except httpx.TransportError:
             raise NoAnswer(Trouble.UNREACHABLE) from None
         if response.is_success:

@@ -131,6 +131,7 @@ class FakeMonitoring:
         app.add_api_route("/api/alerts/{alert_id}/why", self._why, response_model=None)
         app.add_api_route("/api/alerts/{alert_id}/{act}", self._act, methods=["POST"], response_model=None)
         app.add_api_route("/api/cases/{case_id}/timeline", self._timeline, response_model=None)
+        app.add_api_route("/api/cases/{case_id}/resistance/review", self._review, methods=["POST"], response_model=None)
         app.add_api_route("/flow/trend/", self.trend, response_model=None)
         return app
 
@@ -216,6 +217,11 @@ class FakeMonitoring:
         self.acts.append(act)
         self.answers[idempotency_key] = _json(alert)
         return self.answers[idempotency_key]
+
+    def _review(self, case_id: UUID, body: Row) -> Response:
+        """Of a case: the alert ends by it later."""
+        self.asked.append((f"review of {case_id}", body))
+        return _json({})
 
     def _age(self, alert: Mapping[str, Any]) -> str:
         days = (self.at - datetime.fromisoformat(alert["raised_at"])).days

@@ -79,6 +79,19 @@ def test_who_has_turned_away_is_asked_why_and_what_is_tried(reader: Page, stage:
     assert stage.fake.asked == [("cause", {"cause": "CLIENT_DISENGAGED", "resistance": "DISTRUST", "approach": "TRUSTED_PERSON"})]
 
 
+def test_a_long_resistance_is_reviewed_from_its_alert(reader: Page, stage: Stage) -> None:
+    stage.fake.alerts[0]["rule"] = "RESISTANCE_UNREVIEWED"
+    opened(reader, stage)
+    expect(reader.get_by_role("button", name="Say the cause")).to_have_count(0)
+    form = reader.get_by_role("form", name="I have looked at why the client turns away")
+    form.get_by_label("Is the client able to take part?").select_option("In doubt: a full assessment is due")
+    form.get_by_label("What is tried now").select_option("The relationship first")
+    form.get_by_role("button").click()
+    expect(reader.get_by_role("status")).to_contain_text("The review is noted")
+    body = {"capacity": "IN_DOUBT", "approach": "RELATIONSHIP_FIRST"}
+    assert stage.fake.asked == [(f"review of {stage.fake.alerts[0]['case_id']}", body)]
+
+
 def test_a_double_click_does_it_once(page: Page, stage: Stage) -> None:
     opened(page, stage, number=1)
     page.get_by_role("button", name="Acknowledge").dblclick()

@@ -37,7 +37,7 @@ def test_a_client_who_turns_away_again_has_a_supervisor_look_at_it(platform: Pla
     assert (alert["agency"], alert["rung"]) == ("resisted-clinic", "SUPERVISOR")
     body = {"capacity": "IN_DOUBT", "approach": "RELATIONSHIP_FIRST"}
     assert nurse.tell("monitoring", f"/cases/{case_id}/resistance/review", body).status_code == 403
-    reviewed = supervisor.tell("monitoring", f"/cases/{case_id}/resistance/review", body)
+    reviewed = supervisor.tell("monitoring", f"/cases/{case_id}/resistance/review", body, version=alert["version"])  # as the console does
     assert (reviewed.status_code, bool(reviewed.json()["next_due_at"])) == (200, True), reviewed.text
     until(lambda: [each for each in alerts(nurse, case_id, "RESISTANCE_UNREVIEWED") if each["state"] == "RESOLVED"])
     said = timeline(nurse, case_id)

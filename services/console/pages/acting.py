@@ -60,6 +60,11 @@ APPROACHES: Mapping[str, str] = {
     "RELATIONSHIP_FIRST": "The relationship first",
     "OTHER": "Something else",
 }
+CAPACITIES: Mapping[str, str] = {
+    "NOT_IN_DOUBT": "Able to take part",
+    "IN_DOUBT": "In doubt: a full assessment is due",
+    "OTHER": "Something else",
+}
 CODES: Mapping[str, Mapping[str, str]] = {
     "done": DONE,
     "reason": REASONS,
@@ -67,6 +72,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "party": PARTIES,
     "resistance": RESISTANCES,
     "approach": APPROACHES,
+    "capacity": CAPACITIES,
 }
 """By the field of a form: what may be chosen, in words."""
 SPANS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3), timedelta(days=7))
@@ -74,11 +80,13 @@ SPANS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(da
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Act:
-    """One form: the fields that it sends, and what is said once it is done."""
+    """One form: the fields that it sends, and what is said once it is done. `of_case`: the command's path below its case, where it is
+    about that, and not about the alert."""
 
     fields: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     done: str
+    of_case: str = ""
 
 
 ACTS: Mapping[str, Act] = {
@@ -91,8 +99,16 @@ ACTS: Mapping[str, Act] = {
         required=("cause",),
         done="The cause is noted, and what follows from it has begun.",
     ),
+    "review": Act(
+        fields=("capacity", "approach"),
+        required=("capacity", "approach"),
+        done="The review is noted: the alert ends by it in a moment, and the client is to be seen again.",
+        of_case="resistance/review",
+    ),
 }
 """By the last part of the command's path, in monitoring as here."""
+ASKED_BY: Mapping[str, str] = {"cause": "STALLED_CASE", "review": "RESISTANCE_UNREVIEWED"}
+"""What one rule alone asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +125,8 @@ def open_to(alert: AlertItem) -> frozenset[str]:
     if not alert.is_open:
         return frozenset()
     never = {"IN_WORK": {"acknowledgement", "work"}, "ACKNOWLEDGED": {"acknowledgement"}, "SUPPRESSED": {"suppression"}}
-    asks = set() if alert.rule == "STALLED_CASE" else {"cause"}
-    return frozenset(ACTS) - never.get(alert.state, set()) - asks
+    not_asked = {name for name, rule in ASKED_BY.items() if rule != alert.rule}
+    return frozenset(ACTS) - never.get(alert.state, set()) - not_asked
 
 
 def moments(now: datetime) -> list[datetime]:

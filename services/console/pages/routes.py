@@ -79,8 +79,10 @@ class Pages:
         if self._desk is None or name not in ACTS:
             raise NotThere
         try:
-            asked = read(ACTS[name], form)
-            self._desk.act(alert_id, name, version=asked.version, key=asked.key, said=asked.said)
+            act = ACTS[name]
+            asked = read(act, form)
+            path = f"/cases/{self._monitoring.alert(alert_id).case_id}/{act.of_case}" if act.of_case else f"/alerts/{alert_id}/{name}"
+            self._desk.act(path, version=asked.version, key=asked.key, said=asked.said)
         except Refused as refused:
             return self._alert(alert_id, refused=refused, status=refused.status)
         return RedirectResponse(f"/alerts/{alert_id}?done={name}", status_code=303)
