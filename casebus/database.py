@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.abc import Buffer
-from psycopg.errors import IdleInTransactionSessionTimeout, TransactionTimeout
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, TransactionTimeout
 from psycopg.types.array import ListDumper
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.event import listen
@@ -23,6 +23,10 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA own, copy TO {role};
 REVOKE INSERT, UPDATE, DELETE ON own.timebase FROM {role};
 GRANT UPDATE (floor) ON own.timebase TO {role};
 """
+
+
+SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+"""A server that the network lost is given up after 25 s (libpq; the last in milliseconds): else its answer is waited for for hours."""
 
 
 class PlainLists(ListDumper):
@@ -63,6 +67,7 @@ def _engine(url: URL, options: str = "", **pool: Any) -> Engine:
             "options": f"-c timezone=utc {options}",
             "connect_timeout": 5,
             "application_name": "continuum",
+            **SILENCE,
         },
         **pool,
     )
@@ -71,15 +76,15 @@ def _engine(url: URL, options: str = "", **pool: Any) -> Engine:
 
 
 _AWAY = (OperationalError, InterfaceError, PoolTimeout)
-_ENDED = (IdleInTransactionSessionTimeout, TransactionTimeout)
-"""The server ended the session itself: psycopg counts these as its own mistakes."""
+_AWAY_TOO = (IdleInTransactionSessionTimeout, TransactionTimeout, ReadOnlySqlTransaction)
+"""The server ended the session itself, or takes no writing just now (another one has yet to take over from it): mistakes, to psycopg."""
 FAILURES = (*_AWAY, InternalError)
 """What `unavailable` has to be asked about."""
 
 
 def unavailable(error: Exception) -> bool:
-    """Whether the database is away: it can't be reached, or can't write now (disk full, shutting down, all connections in use)."""
-    return isinstance(error, _AWAY) or (isinstance(error, InternalError) and isinstance(error.orig, _ENDED))
+    """Whether the database is away: it can't be reached, or can't write now (disk full, read only, all connections used)."""
+    return isinstance(error, _AWAY) or (isinstance(error, InternalError) and isinstance(error.orig, _AWAY_TOO))
 
 
 def create_bus_tables(execute: Callable[[str], object], *, tracks: tuple[str, ...] = ("own", "copy")) -> None:

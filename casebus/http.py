@@ -361,8 +361,8 @@ def _health(ready: Callable[[], list[str]]) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/livez")
-    def livez() -> Mapping[str, str]:
-        """The process answers."""
+    async def livez() -> Mapping[str, str]:
+        """The process answers, also while all of its threads wait for a database."""
         return {"status": "ok"}
 
     @router.get("/readyz", responses={503: {}})

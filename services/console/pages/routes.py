@@ -144,7 +144,7 @@ def mount(app: FastAPI, pages: Pages) -> None:
         app.add_exception_handler(kind, not_there)
 
 
-def livez() -> Response:
+async def livez() -> Response:
     """The process answers."""
     return JSONResponse({"status": "alive"})
 

@@ -1,6 +1,8 @@
-"""What a list holds reaches PostgreSQL as it is."""
+"""What a list holds reaches PostgreSQL as it is; and a server that doesn't answer any more is given up."""
 
+import os
 import random
+import socket
 from uuid import UUID
 
 import pytest
@@ -46,3 +48,15 @@ def test_a_list_reaches_the_database_as_it_is(intake: Office, kind: str, *, null
 def test_a_text_with_nul_is_refused(intake: Office, values: list[str]) -> None:
     with intake.engine.begin() as connection, pytest.raises(DataError):
         connection.execute(text("SELECT CAST(:values AS text[])"), {"values": values})
+
+
+def test_a_server_that_the_network_lost_is_given_up_in_seconds(intake: Office) -> None:
+    """The system asks a silent line whether anybody is there, and ends it where nobody is: by what its socket was told."""
+    with intake.engine.connect() as connection:
+        line = connection.connection.driver_connection
+        assert line is not None
+        with socket.socket(fileno=os.dup(line.fileno())) as there:
+            told = [there.getsockopt(socket.IPPROTO_TCP, name) for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)]
+            assert there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 25_000
+    assert told == [10, 5, 3]

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Message
 from fastapi import FastAPI
-from psycopg.errors import IdleInTransactionSessionTimeout, InFailedSqlTransaction, TransactionTimeout
+from psycopg.errors import IdleInTransactionSessionTimeout, InFailedSqlTransaction, ReadOnlySqlTransaction, TransactionTimeout
 from pydantic import ValidationError
 from sqlalchemy.exc import InternalError
 
@@ -257,7 +257,13 @@ def test_a_part_that_is_not_there_and_a_setting_that_is_missing_each_end_the_sta
 
 
 @pytest.mark.parametrize(
-    ("said", "away"), [(TransactionTimeout(), True), (IdleInTransactionSessionTimeout(), True), (InFailedSqlTransaction(), False)]
+    ("said", "away"),
+    [
+        (TransactionTimeout(), True),
+        (IdleInTransactionSessionTimeout(), True),
+        (ReadOnlySqlTransaction(), True),
+        (InFailedSqlTransaction(), False),
+    ],
 )
-def test_a_session_that_the_server_ended_is_a_database_that_is_away(said: Exception, away: bool) -> None:  # noqa: FBT001  # a parameter of the test
+def test_a_server_that_ended_the_session_or_only_reads_is_a_database_that_is_away(said: Exception, away: bool) -> None:  # noqa: FBT001  # a parameter of the test
     assert unavailable(InternalError("SELECT 1", {}, said)) is away
