@@ -46,7 +46,7 @@ LOOPBACK = "127.0.0.1"
 MEGABYTE = 1_000_000
 LEAST_STARTING, LEAST_GOING = 300 * MEGABYTE, 40 * MEGABYTE
 """Room on the disk, in bytes: below the first nothing is started; below the second it is why a server ended."""
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 RESTART_SECONDS = 1.0
 """Before a service that died is started again: one that dies at once costs little."""
 Step = Callable[[str], None]

@@ -17,7 +17,7 @@ from continuum.local.process import LocalFailure, Program, Supervisor, end_orpha
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kafka"
 LOCK = DEPLOY / "jgo.lock.toml"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 JAVA_OPTIONS = (
     "-Xmx512M",
     "-XX:+UseSerialGC",  # two cores, shared: fewer threads, and a quicker start

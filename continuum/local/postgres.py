@@ -22,7 +22,7 @@ from continuum.local.ports import LOOPBACK
 from continuum.local.process import LocalFailure, Program, Supervisor, end_orphan, locked
 
 MAJOR = "18"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 LINGERING_SECONDS = 10.0
 LINGERING = "is still in use"  # the last processes of a server that was killed a moment ago
 ADMINISTRATOR = "postgres"

@@ -47,15 +47,15 @@ def _hand_over(platform: Platform, at_work: Child, death: str) -> Child:
     """One relay freezes at its work, another takes over and sends, the first wakes. The one that is then at work."""
     first = platform.also(OWNER, "relay", through="tests.faults.dying", CONTINUUM_DIE=death)
     platform.end(at_work)
-    until(lambda: _state(first) == "T", 60)
+    until(lambda: _state(first) == "T", 180)
     frozen = _holder(platform)
     second = platform.also(OWNER, "relay")
-    until(lambda: _holder(platform) not in (0, frozen), 60)
+    until(lambda: _holder(platform) not in (0, frozen), 180)
     sent = _sent(platform)
-    until(lambda: _sent(platform) > sent, 60)
+    until(lambda: _sent(platform) > sent, 180)
     os.kill(first.pid, signal.SIGCONT)
     sent = _sent(platform)
-    until(lambda: _sent(platform) > sent, 60)
+    until(lambda: _sent(platform) > sent, 180)
     assert (first.code, second.code) == (None, None), "a relay ended"
     platform.end(first)
     return second

@@ -135,7 +135,7 @@ class Platform:
         program = _changed(self.run.programs[name], ("--only", part), through, {"CONTINUUM_PORT": str(port), **environment})
         child = self.run.services.start(replace(program, name=another, log=program.log.with_name(f"{another}.log")))
         self.run.children[another] = child
-        self.run.services.await_ready(child, partial(_answers, f"http://127.0.0.1:{port}"), seconds=60)
+        self.run.services.await_ready(child, partial(_answers, f"http://127.0.0.1:{port}"), seconds=180)
         return child
 
     def end(self, child: Child) -> None:
@@ -175,7 +175,7 @@ class Ground:
         chosen = dict(zip(PORTS, ports.choose(*[0] * len(PORTS)), strict=True))
         with services_on(self.home, self.broker.address, databases, chosen, manner) as run:
             platform = Platform(run, Clock(databases), databases)
-            until(lambda: all(_is_ready(run.urls[name]) for name in SERVICES), 60)
+            until(lambda: all(_is_ready(run.urls[name]) for name in SERVICES), 180)
             yield platform
 
 

@@ -18,7 +18,7 @@ from tests.faults.ground import Ground, Platform
 from tests.faults.nemesis import Nemesis
 from tests.faults.outcome import Outcome
 
-HIT_SECONDS = 120.0
+HIT_SECONDS = 240.0
 """How long a service may take to come to its crash point under load."""
 STEP_SECONDS = 0.5
 """How often time steps until all have died."""

@@ -23,7 +23,7 @@ ROUNDS, ROUNDS_SHORT = 6, 1
 """For each of the services."""
 GROUPS = {"planning": "planning.reactions", "monitoring": "monitoring.copies"}
 """The group by which the sharing is seen."""
-TAKEN_OVER = 90.0
+TAKEN_OVER = 180.0
 
 
 def shared_partitions(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT001  # the signature of every fault

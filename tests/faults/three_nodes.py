@@ -32,7 +32,7 @@ from tests.faults.outcome import Outcome
 from tests.waiting import until
 
 NODES = (1, 2, 3)
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 CASES, CASES_SHORT = 40, 6
 """Cases that begin before, while and after each node is away."""
 BESIDE = """
