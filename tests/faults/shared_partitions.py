@@ -7,10 +7,12 @@ partitions before it, and afterwards the two that are left had all of them. Ever
 import random
 import signal
 from collections import Counter
+from concurrent.futures import TimeoutError as NoAnswer
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from casebus.membership import LONGER_THAN_WE_WAIT
 from continuum.local.process import Child
 from tests.faults import checker
 from tests.faults.driver import Load
@@ -54,8 +56,9 @@ def _lose_one(platform: Platform, admin: AdminClient, name: str, sharing: list[C
 def _shared(admin: AdminClient, name: str, members: int) -> int:
     """How many partitions the group's members have, if there are so many and none has nothing; else 0."""
     try:
-        group = admin.describe_consumer_groups([GROUPS[name]], request_timeout=10)[GROUPS[name]].result()
-    except KafkaException:
+        asked = admin.describe_consumer_groups([GROUPS[name]], request_timeout=LONGER_THAN_WE_WAIT)
+        group = asked[GROUPS[name]].result(10)
+    except (KafkaException, NoAnswer):
         return 0
     held = Counter({m.member_id: len(m.assignment.topic_partitions) for m in group.members})
     return held.total() if len(held) == members and all(held.values()) else 0
