@@ -118,7 +118,9 @@ def _in_turn(hours: tuple[Hours, ...]) -> tuple[Hours, ...]:
     """One after the other, and an hour a day at least: else counting them would not end."""
     moments = [moment for one in hours for moment in (one.opens, one.closes)]
     if any(late <= early for early, late in pairwise(moments)):
-        raise ValueError("write the hours of a day one after the other, as 09:00-12:00 and 13:00-17:00")
+        raise ValueError(
+            "write the hours of a day one after the other, as 09:00-12:00 and 13:00-17:00; over midnight as 00:00-06:00 and 22:00-23:59"
+        )
     if hours and sum((one.length for one in hours), NOTHING) < timedelta(hours=1):
         raise ValueError("write an hour a day at least")
     return hours

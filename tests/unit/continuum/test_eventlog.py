@@ -261,7 +261,7 @@ def test_what_begin_says_is_done_with_the_first_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("zone: Asia/Bangkok\n", "line 1: region: Field required"),
+        ("zone: Asia/Bangkok\n", "line 1: region: write it"),
         ("region: north\nzone: Nowhere\n", "line 2: zone: write a time zone as Asia/Bangkok"),
         ("region: north\ntime: '%H:%M'\n", "line 2: time: write year, month and day"),
         ("region: north\nactivities:\n  a: [open-cas]\n", "line 3: activities.a.0: there is no such command"),

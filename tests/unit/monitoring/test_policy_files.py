@@ -17,10 +17,13 @@ DEFAULT = f"default/{VERSION.split(chr(34))[1]}"
 BAD = [
     ("policy: default", "policy: [", "the file", "this is not YAML"),
     ("policy: default", "policy: a@b", "policy", "match"),
-    (VERSION, "version: 2", "version", "string"),
+    (VERSION, "version: 2", "version", "in quotes"),
     ("Europe/London", "Nowhere/Land", "calendar.zone", "Europe/London"),
     ("Europe/London", "../../etc", "calendar.zone", "Europe/London"),
     ("country: GB", "country: ZZ", "calendar", "GB and ENG"),
+    ('hours: ["09:00-17:00"]', "closed: [2026-13-24]", "calendar.closed.0", "2026-11-22"),
+    ('hours: ["09:00-17:00"]', 'hours: ["22:00-06:00"]', "calendar.hours", "over midnight"),
+    ("PING_PONG: 3", "PING_PONG: on", "counts.PING_PONG", "integer"),
     ("subdivision: ENG", "subdivision: ZZ", "calendar", "GB and ENG"),
     ('hours: ["09:00-17:00"]', "hours: [9-17]", "calendar.hours.0", "09:00-17:00"),
     ('hours: ["09:00-17:00"]', 'hours: ["13:00-17:00", "09:00-12:00"]', "calendar.hours", "one after the other"),
@@ -33,13 +36,13 @@ BAD = [
     ("grace: 0h", "grace: soon", "duties.INTAKE_OVERDUE.grace", "4h, 8bh, 14d, 2bd or 6mo"),
     ("grace: 0h", "within: 0h", "within", "written twice"),
     ("planning.StepDone", "planning.StepDon", "progress", "planning.StepDon"),
-    ("progress:", "progresses:", "progress", "required"),
+    ("progress:", "progresses:", "progress", "write it"),
     ("  SUPERVISOR: {CRITICAL: 1h, HIGH: 8h, MEDIUM: 1bd, LOW: 3bd}\n", "", "ladder", "SUPERVISOR"),
     ("  COORDINATOR: {CRITICAL: 1h}", "  DUTY_AUTHORITY: 1h", "ladder", "leave out DUTY_AUTHORITY"),
     ("  SUPERVISOR: {CRITICAL: 1h, ", "  SUPERVISOR: {", "ladder", "CRITICAL"),
     ("ladder:", "ladders: {STALLED_CASE: {WORKER: 1d}}\nladder:", "ladders.STALLED_CASE", "SUPERVISOR"),
     ("ladder:", "based_on: []\nladder:", "based_on", "leave it out"),
-    ("ladder:", "laddder: 1\nladder:", "laddder", "Unexpected"),
+    ("ladder:", "laddder: 1\nladder:", "laddder", "there is no such field"),
     ("between_agencies: 1.5", "between_agencies: 0.5", "between_agencies", "greater than or equal to 1"),
     ("running: EARLIER", "running: LATER", "running", "'EARLIER' or 'FOLLOWS'"),
     ("times: 2", "times: 99", "snooze.times", "less than or equal to 9"),
@@ -94,6 +97,23 @@ def test_every_mistake_of_a_file_is_told_once(tmp_path: Path) -> None:
 def test_what_was_written_is_not_repeated(tmp_path: Path) -> None:
     write(tmp_path, "mine", GOOD.replace("Europe/London", "Secret/Place"))
     assert "Secret" not in refused(tmp_path)[0]
+
+
+def test_words_are_read_as_they_are_written(tmp_path: Path) -> None:
+    """The older YAML makes false of NO, true of ON, a number of 18:00, and no text of a day."""
+    write(tmp_path, "default", GOOD)
+    write(
+        tmp_path, "a", 'policy: a\nversion: 2026-01-01\nregion: oslo\ncalendar: {zone: Europe/Oslo, country: NO, hours: ["09:00-17:00"]}\n'
+    )
+    write(tmp_path, "b", 'policy: b\nversion: "1"\nregion: toronto\ncalendar: {zone: America/Toronto, country: CA, subdivision: ON}\n')
+    write(tmp_path, "c", 'policy: c\nversion: "1"\nregion: here\ndigest: {at: 18:00, at_once: [CRITICAL]}\nduties: {PLAN_OVERDUE: off}\n')
+    policies = read_policies(tmp_path)
+    assert (policies.of("oslo").calendar.country, policies.of("oslo").version) == ("NO", "2026-01-01")
+    assert policies.of("toronto").calendar.subdivision == "ON"
+    digest = policies.of("here").digest
+    assert digest is not None
+    assert digest.at == "18:00"
+    assert not policies.of("here").watches("PLAN_OVERDUE")
 
 
 def test_two_policies_for_one_region_or_none_for_everywhere_are_refused(tmp_path: Path) -> None:
