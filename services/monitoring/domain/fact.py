@@ -162,6 +162,10 @@ class History:
             if known.order < fact.order and known.effective > moment and URGENCY[priority] > URGENCY[before]:
                 yield known, priority
 
+    def priorities_after(self, moment: datetime) -> Iterator[tuple[datetime, Priority]]:
+        """Each that was told later than that, with when."""
+        return ((fact.recorded_at, priority) for fact, priority in self._triages if fact.recorded_at > moment)
+
     @cached_property
     def _closures(self) -> list[Fact]:
         return self.facts_of(planning.CaseClosed)

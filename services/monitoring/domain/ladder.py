@@ -25,7 +25,7 @@ from casebus.contracts.monitoring import (
 )
 from casebus.envelope import Role
 from services.monitoring.domain.directory import Directory, Duty, Target
-from services.monitoring.domain.fact import Fact, History
+from services.monitoring.domain.fact import URGENCY, Fact, History
 from services.monitoring.domain.holding import Holding
 from services.monitoring.domain.policy import RUNGS, Policy, Running
 from services.monitoring.domain.regime import Law
@@ -122,13 +122,21 @@ class Ladder:
         return self.history.priority_at(self.history.facts[known - 1]) if known else Priority.MEDIUM
 
     def _window(self, alert: AlertRaised, rung: Rung, since: datetime) -> datetime | None:
-        """When a window ends that began then, by the policies of the alert's agency; None at the top."""
-        priority, regime = self._priority(since), self.law.of(alert.agency)
-        moment = regime.at(since).climbs_at(since, rung, priority, alert.rule)
-        for adopted, policy in regime.after(since):
-            if moment is not None and adopted > moment:
+        """When a window ends that began then, by the policies of the alert's agency; None at the top. A priority that rises meanwhile
+        shortens it, and no policy that is adopted meanwhile makes it longer unless it says so."""
+        regime = self.law.of(alert.agency)
+        policy, priority = regime.at(since), self._priority(since)
+        moment = policy.climbs_at(since, rung, priority, alert.rule)
+        changes: list[tuple[datetime, Policy | Priority]] = [*regime.after(since), *self.history.priorities_after(since)]
+        for at, change in sorted(changes, key=lambda one: one[0]):
+            if moment is not None and at > moment:
                 break
-            moment = _rewound(moment, policy.climbs_at(since, rung, priority, alert.rule), adopted, policy)
+            if isinstance(change, Policy):
+                policy = change
+                moment = _rewound(moment, policy.climbs_at(since, rung, priority, alert.rule), at, policy)
+            elif URGENCY[change] > URGENCY[priority]:
+                priority = change
+                moment = _earlier(moment, policy.climbs_at(since, rung, priority, alert.rule), at)
         return moment
 
 
@@ -136,4 +144,9 @@ def _rewound(moment: datetime | None, new: datetime | None, adopted: datetime, p
     """The end of a window under a policy that was adopted while it ran: as for clocks. No end is the latest."""
     if policy.running is Running.FOLLOWS and (new is None or (moment is not None and new > moment)):
         return new
-    return min((each for each in (moment, None if new is None else max(new, adopted)) if each is not None), default=None)
+    return _earlier(moment, new, adopted)
+
+
+def _earlier(moment: datetime | None, new: datetime | None, known: datetime) -> datetime | None:
+    """The earlier end, but not before what changed it was known."""
+    return min((each for each in (moment, None if new is None else max(new, known)) if each is not None), default=None)

@@ -1,5 +1,9 @@
 """How an alert climbs: two days with the worker, three with the supervisor, then to the region."""
 
+import pytest
+from pydantic import TypeAdapter
+
+from casebus.contracts.intake import Priority, PriorityChanged, PriorityReason
 from casebus.contracts.monitoring import (
     AlertAcknowledged,
     AlertCause,
@@ -9,12 +13,14 @@ from casebus.contracts.monitoring import (
     Rung,
 )
 from casebus.event import Event
-from tests.unit.monitoring.story import CASE, LEAD, PARTNER, REGION, Story, day
+from services.monitoring.domain.policy import Policy
+from tests import policies
+from tests.unit.monitoring.story import CASE, LEAD, PARTNER, POLICY, REGION, WRITTEN, Story, day
 
 
-def raised(*, told: float = 31) -> Story:
+def raised(*, told: float = 31, policy: Policy = POLICY) -> Story:
     """A case that stalled on day 30; the alert was told on the day that `told` says."""
-    story = Story()
+    story = Story(policy=policy)
     [alert] = story.state(day(told))
     assert isinstance(alert, AlertRaised)
     return story
@@ -40,6 +46,38 @@ def test_it_climbs_a_rung_a_window_from_when_it_was_told() -> None:
     assert (story.state(day(36)), story.look(day(36))) == ([], day(36))
     assert rungs(story.state(day(36.1))) == [Rung.COORDINATOR]
     assert (story.state(day(300)), story.look(day(300))) == ([], None)
+
+
+URGENT = {"CRITICAL": "1d", "HIGH": "2d", "MEDIUM": "5d", "LOW": "9d"}
+PRESSING: Policy = TypeAdapter(Policy).validate_python(
+    policies.watching(WRITTEN | {"ladder": {"WORKER": URGENT, "SUPERVISOR": "3d", "COORDINATOR": {"CRITICAL": "1d"}}}, "STALLED_CASE")
+)
+
+
+@pytest.mark.parametrize(
+    ("at", "to", "climbs"),
+    [
+        (31.5, Priority.CRITICAL, 32),  # counted from when the worker was told
+        (34, Priority.CRITICAL, 34),  # nobody climbs before it was known
+        (31.5, Priority.HIGH, 33),
+        (31.5, Priority.LOW, 36),  # what falls lengthens nothing
+        (36.5, Priority.CRITICAL, 36),
+    ],
+)
+def test_a_window_is_shortened_by_a_priority_that_rises(at: float, to: Priority, climbs: float) -> None:
+    story = raised(policy=PRESSING)
+    story.tell(PriorityChanged(case_id=CASE, priority=to, reason=PriorityReason.OTHER), day(at))
+    assert rungs(story.said(day(climbs))) == []
+    assert rungs(story.said(day(climbs + 0.01))) == [Rung.SUPERVISOR]
+
+
+def test_the_top_has_a_window_once_the_case_is_critical() -> None:
+    story = raised(policy=PRESSING)
+    for at in (36.1, 39.1):
+        story.state(day(at))
+    assert story.look(day(50)) is None
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.OTHER), day(50))
+    assert rungs(story.said(day(50.1)))[-1] is Rung.DUTY_AUTHORITY
 
 
 def test_the_top_is_the_regions_coordinator() -> None:
