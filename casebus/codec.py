@@ -21,6 +21,10 @@ from casebus.schemas import Document, SchemaIds, UnknownSchema
 
 LARGEST: Final = 256 * 1024
 _PREFIX: Final = Struct(">bI")
+_ID: Final = slice(5, 42)
+"""Where every event has the id of its subject: its length, 36 as Avro writes it, and that many letters."""
+_SHORT, _KEPT = 64, 1024
+"""How many bytes beside the id may be remembered, and of how many events of a schema."""
 _HOSTILE: Final = (EOFError, ValueError, LookupError, OverflowError, TypeError, SchemaResolutionError)
 R = TypeVar("R", bound=Record)
 
@@ -41,6 +45,7 @@ class Codec:
         self._contracts = contracts
         self._writers: dict[type[Record], _Writer] = {}
         self._readers: dict[int, _Reader] = {}
+        self._repeated: dict[bytes, _Repeated] = {}
 
     def encode(self, record: Record) -> bytes:
         """The value of a Kafka record, in the newest version. Raises ValueError for a naive time or a record above 256 KiB."""
@@ -54,6 +59,22 @@ class Codec:
     def decode(self, value: bytes | None) -> Event:
         """The event that the value holds, whichever version it was written in. Raises Undecodable."""
         return self.decode_as(Event, value)  # type: ignore[type-abstract]  # every event, so the base is meant
+
+    def decode_of(self, key: bytes, subject: UUID, value: bytes | None) -> Event:
+        """The same of a record with this key, which is the id of `subject`: what events say again and again, of other cases, is read once.
+
+        Raises Undecodable. An event of another subject comes back as what it is.
+        """
+        if value is None or value[_ID] != b"H" + key:
+            return self.decode(value)
+        repeated, rest = self._repeated.get(value[: _PREFIX.size]), value[_ID.stop :]
+        if repeated is not None and (said := repeated.said.get(rest)) is not None:
+            return repeated.contract(**{repeated.subject: subject}, **said)
+        event = self.decode(value)
+        if repeated is None:
+            repeated = self._repeated[value[: _PREFIX.size]] = _Repeated.of(type(event))
+        repeated.note(rest, event)
+        return event
 
     def decode_as(self, contract: type[R], value: bytes | None) -> R:
         """The same, where only `contract` is expected (`Watermark`). Raises Undecodable for any other record."""
@@ -129,6 +150,30 @@ class _Reader:
         if body.tell() != len(value):
             raise Undecodable("the value goes on after its record")
         return record
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """What events of one schema said beside their subject, by its bytes. Nothing is kept of those that hardly say the same twice."""
+
+    contract: type[Event]
+    subject: str
+    names: tuple[str, ...]
+    repeats: bool
+    said: dict[bytes, dict[str, object]]
+
+    @classmethod
+    def of(cls, contract: type[Event]) -> "_Repeated":
+        hints = get_type_hints(contract)
+        subject, *names = [field.name for field in fields(contract)]  # type: ignore[arg-type]  # every contract is a generated dataclass
+        unlike = any(kind in (hints[name], *get_args(hints[name])) for name in names for kind in (UUID, datetime))
+        return cls(contract, subject, tuple(names), not unlike, {})
+
+    def note(self, rest: bytes, event: Event) -> None:
+        if self.repeats and len(rest) <= _SHORT:
+            if len(self.said) >= _KEPT:
+                self.said.clear()
+            self.said[rest] = {name: getattr(event, name) for name in self.names}
 
 
 def _writer(contract: type[Record], schema_id: int, schema: Document) -> _Writer:

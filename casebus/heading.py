@@ -7,10 +7,13 @@ is wrong with them. Both ways give the same.
 import re
 from datetime import datetime
 from functools import lru_cache
+from sys import intern
 from typing import Final
 from uuid import UUID
 
 from casebus.envelope import CONTENT_TYPE, OPAQUE, SLUG, SPEC_VERSION, TRACE, Envelope, Origin, RawHeaders, Role, from_headers
+from casebus.joined import Joined, join
+from casebus.partition import CACHED, hash_of
 
 _UUID: Final = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME: Final = rb"[0-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
@@ -50,23 +53,40 @@ _ORIGINS: Final = {origin.encode(): origin for origin in Origin}
 
 
 class Heading:
-    """Of a whole and right envelope. `envelope` itself is made when somebody asks for it: most records need none."""
+    """Of a whole and right envelope. `envelope` itself is made when somebody asks for it: most records need none.
 
-    __slots__ = ("_envelope", "_headers", "_topic", "case_seq", "generation", "occurred_at", "origin", "recorded_at", "subject", "type")
+    `key_hash` says in which partition the record's key belongs (casebus/partition.py).
+    """
+
+    __slots__ = (
+        "_envelope",
+        "_headers",
+        "_topic",
+        "case_seq",
+        "generation",
+        "key_hash",
+        "occurred_at",
+        "origin",
+        "recorded_at",
+        "subject",
+        "type",
+    )
 
     def __init__(self, topic: str, headers: RawHeaders, found: re.Match[bytes]) -> None:
         """`found` is what `_usual` found. Raises ValueError for a day that no calendar has."""
         self._topic, self._headers = topic, headers
         self._envelope: Envelope | None = None
         subject, kind, seq, generation, occurred, recorded, origin = found.group(*_ASKED)
-        self.subject, self.type, self.origin = _subject(subject), kind.decode(), _ORIGINS[origin]
+        self.subject, self.key_hash = _case(subject)
+        self.type, self.origin = intern(kind.decode()), _ORIGINS[origin]
         self.case_seq, self.generation = int(seq), int(generation)
         self.occurred_at = datetime.fromisoformat(occurred.decode())
         self.recorded_at = self.occurred_at if recorded == occurred else datetime.fromisoformat(recorded.decode())
 
     @classmethod
-    def of(cls, envelope: Envelope) -> "Heading":
+    def of(cls, envelope: Envelope, key: bytes | None) -> "Heading":
         made = cls.__new__(cls)
+        made.key_hash = hash_of(key or b"")
         made._envelope = envelope
         made.type, made.subject, made.case_seq, made.generation = envelope.type, envelope.subject, envelope.case_seq, envelope.generation
         made.occurred_at, made.recorded_at, made.origin = envelope.occurred_at, envelope.recorded_at, envelope.origin
@@ -116,14 +136,15 @@ class Heading:
 
 def read_heading(headers: RawHeaders, *, topic: str, key: bytes | None) -> Heading:
     """The heading of a record of `topic` with that key. Raises InvalidEnvelope, as `from_headers` does."""
-    try:
-        names, values = zip(*headers, strict=True)
-        found = _usual(names, topic).fullmatch(b"\n".join(values))
+    joined = headers if type(headers) is Joined else join(headers)
+    if joined is not None:
+        found = _usual(joined.names, topic).fullmatch(joined.lines)
         if found is not None and found["ce_subject"] == key:
-            return Heading(topic, headers, found)
-    except (TypeError, ValueError):
-        pass  # no headers, a value that is not bytes, a day that no calendar has: which, and why, is found below
-    return Heading.of(from_headers(headers, topic=topic, key=key))
+            try:
+                return Heading(topic, joined, found)
+            except ValueError:
+                pass  # a day that no calendar has: which, and why, is found below
+    return Heading.of(from_headers(headers, topic=topic, key=key), key)
 
 
 @lru_cache(maxsize=256)
@@ -139,6 +160,7 @@ def _usual(names: tuple[str, ...], topic: str) -> re.Pattern[bytes]:
     )
 
 
-@lru_cache(maxsize=8192)
-def _subject(value: bytes) -> UUID:
-    return UUID(value.decode())
+@lru_cache(maxsize=CACHED)
+def _case(key: bytes) -> tuple[UUID, int]:
+    """The id, and the key's hash: one look for both, since a record costs as much as what has to be looked for in memory."""
+    return UUID(key.decode()), hash_of(key)

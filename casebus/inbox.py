@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from casebus.envelope import began
 from casebus.errors import BeginAgain
 from casebus.heading import Heading
+from casebus.joined import Joined
 from casebus.kafka import Record
 
 Key = tuple[str, UUID]
@@ -26,6 +27,8 @@ EARLIEST, LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UT
 
 def pack(headers: Iterable[tuple[str, bytes | None]]) -> bytes:
     """Record headers as bytes that PostgreSQL keeps whatever is in them; one without a value is kept as an empty one."""
+    if type(headers) is Joined:
+        return orjson.dumps(list(zip(headers.names, headers.lines.decode("latin-1").split("\n"), strict=True)))
     return orjson.dumps([[name, value.decode("latin-1") if value else ""] for name, value in headers])
 
 

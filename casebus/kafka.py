@@ -6,6 +6,7 @@ librdkafka's defaults are not ours: idempotent, acks=all, murmur2 (else keys lan
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from sys import intern
 from time import monotonic, sleep
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +17,7 @@ from uuid_utils.compat import uuid7
 from casebus.cluster import Cluster
 from casebus.envelope import Headers, InvalidEnvelope, began, from_headers
 from casebus.errors import OutOfReach
+from casebus.joined import RecordHeaders, headers_of
 
 SEND_SECONDS = 4.0
 """How long a batch may wait for its answers: less than the relay's session may idle (5 s), so a stuck broker never costs it its claim."""
@@ -59,7 +61,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    headers: RecordHeaders
 
 
 class Log:
@@ -377,24 +379,22 @@ def _batch(consumer: Consumer, limit: int, seconds: float) -> list[Record]:
     first = consumer.poll(seconds)
     if first is None:
         return []
-    return [record for record in map(_record, [first, *consumer.consume(limit - 1, 0)]) if record is not None]
+    messages, records = [first, *consumer.consume(limit - 1, 0)], []
+    messages.reverse()
+    while messages:  # each is dropped once it is read: what the client makes of a batch is more than a processor has at hand
+        if (record := _record(messages.pop())) is not None:
+            records.append(record)
+    return records
 
 
 def _record(message: Message) -> Record | None:
     error = message.error()
     if error is None:
         topic, part, offset = cast(tuple[str, int, int], (message.topic(), message.partition(), message.offset()))
-        return Record(topic, part, offset, message.key(), message.value(), _headers(message))
+        return Record(intern(topic), part, offset, message.key(), message.value(), headers_of(message))
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         raise OutOfReach(str(message.topic()), int(message.partition() or 0))
     if error.fatal():
         raise KafkaException(error)
     _client_log.warning("the broker said %s; the client goes on", error.name())
     return None
-
-
-def _headers(message: Message) -> Sequence[tuple[str, bytes | None]]:
-    try:
-        return cast(Sequence[tuple[str, bytes | None]], message.headers() or ())
-    except (SystemError, UnicodeDecodeError):  # a name that is not UTF-8: the client gives none of them, so it is no envelope
-        return ()

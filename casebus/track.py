@@ -20,7 +20,6 @@ from casebus.event import Event
 from casebus.heading import Heading, read_heading
 from casebus.inbox import GREATEST, LATEST, Positions, Seen
 from casebus.kafka import Record
-from casebus.partition import partition_of
 from casebus.work import Received, Work
 
 W = TypeVar("W", bound=Work)
@@ -99,14 +98,14 @@ class Track:
             heading = read_heading(record.headers, topic=record.topic, key=record.key)
         except InvalidEnvelope as error:
             return Parsed(record, fault=str(error))
-        if partition_of(record.key or b"", self.topics[record.topic]) != record.partition:
+        if heading.key_hash % self.topics[record.topic] != record.partition:
             return Parsed(record, fault="it lies in another partition than its key's: a producer counts otherwise")
         if heading.case_seq > GREATEST or heading.generation > GREATEST or heading.occurred_at > LATEST or heading.recorded_at > LATEST:
             return Parsed(record, fault="its headers name a number or a time beyond all that we keep")
         event, fault = None, None
         if heading.type in self._handled:
             try:
-                event = self.codec.decode(record.value)
+                event = self.codec.decode_of(record.key or b"", heading.subject, record.value)
             except Undecodable as error:
                 fault = str(error)
             else:

@@ -9,6 +9,9 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Message
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 from psycopg.errors import IdleInTransactionSessionTimeout, InFailedSqlTransaction, ReadOnlySqlTransaction, TransactionTimeout
 from pydantic import ValidationError
 from sqlalchemy.exc import InternalError
@@ -24,6 +27,7 @@ from casebus.http import read_seen, read_version
 from casebus.idempotency import check_key
 from casebus.identity import new_key_pair
 from casebus.inbox import pack, unpack
+from casebus.joined import join
 from casebus.kafka import Receipt, Record, _record
 from casebus.problems import invalid, problem
 from casebus.relay import Stream
@@ -103,6 +107,20 @@ class NamedInBytes:
 def test_headers_that_the_client_cannot_read_are_none() -> None:
     record = _record(cast(Message, NamedInBytes()))
     assert record == Record("intake.case.v1", 0, 0, b"key", b"key", ())
+
+
+HEADERS = st.lists(st.tuples(st.sampled_from(["ce_id", "ce_type", "ü"]), st.none() | st.binary(max_size=4)), max_size=4)
+
+
+@settings_of(deadline=None)
+@given(HEADERS)
+def test_joined_headers_are_the_same_headers(headers: list[tuple[str, bytes | None]]) -> None:
+    joined = join(headers)
+    breaks = any(value is None or b"\n" in value for _, value in headers)
+    assert (joined is None) == (breaks or not headers)
+    if joined is not None:
+        assert (list(joined), len(joined), joined[-1], joined[1:]) == (headers, len(headers), headers[-1], headers[1:])
+        assert pack(joined) == pack(headers)
 
 
 def test_headers_are_kept_whatever_is_in_them() -> None:
