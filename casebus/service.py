@@ -123,9 +123,7 @@ class Service:
             thread.start()
         gc.collect()
         gc.freeze()  # what is there now stays: no collection looks at it again, which would take longer than a hundred requests
-        gc.set_threshold(
-            100_000
-        )  # and young things, two batches of records among them, are mostly gone by themselves when it comes to them
+        gc.set_threshold(100_000)  # young things, two batches of records among them, are mostly gone by themselves when it comes to them
         server.run()
         self._stop.set()
         deadline = monotonic() + JOB_SECONDS
