@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
 from psycopg.abc import Buffer
+from psycopg.adapt import PyFormat
 from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, TransactionTimeout
-from psycopg.types.array import ListDumper
+from psycopg.postgres import types
+from psycopg.pq import Format
+from psycopg.types.array import BaseListDumper, ListDumper
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -29,8 +33,28 @@ SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 
 """A server that the network lost is given up after 25 s (libpq; the last in milliseconds): else its answer is waited for for hours."""
 
 
+_HEAD, _LENGTH = Struct(">5i").pack, Struct(">i").pack
+
+
+class BytesLists(ListDumper):
+    """Lists of bytes in PostgreSQL's binary format: as text they are twice as long, and both sides look at each letter."""
+
+    format = Format.BINARY
+    oid = types["bytea"].array_oid
+
+    def dump(self, obj: list[Any]) -> Buffer | None:
+        head = _HEAD(1, 0, types["bytea"].oid, len(obj), 1)  # one dimension, no nulls, counted from 1
+        return b"".join([head, *[part for each in obj for part in (_LENGTH(len(each)), each)]])
+
+
 class PlainLists(ListDumper):
-    """Lists of ids, numbers, texts and bytes as PostgreSQL writes them, in a few joins: psycopg's own way looks at each element."""
+    """Lists of ids, numbers and texts as PostgreSQL writes them, in a few joins: psycopg's own way looks at each element."""
+
+    def get_key(self, obj: list[Any], format: PyFormat) -> Any:
+        return BytesLists if set(map(type, obj)) == {bytes} else super().get_key(obj, format)
+
+    def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
+        return BytesLists(list) if set(map(type, obj)) == {bytes} else super().upgrade(obj, format)
 
     def dump(self, obj: list[Any]) -> Buffer | None:
         kinds = set(map(type, obj))
@@ -40,8 +64,6 @@ class PlainLists(ListDumper):
             return ("{" + ",".join(map(str, obj)) + "}").encode()
         if kinds == {datetime}:
             return ('{"' + '","'.join(map(str, obj)) + '"}').encode()
-        if kinds == {bytes}:
-            return ('{"\\\\x' + '","\\\\x'.join(map(bytes.hex, obj)) + '"}').encode()
         if kinds == {str} and (joined := "\0".join(obj)).count("\0") == len(obj) - 1:  # no text of PostgreSQL holds a NUL
             return ('{"' + joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}').encode()
         return super().dump(obj)
