@@ -52,12 +52,13 @@ UNREACHABLE = counter(
     "People, or places told as a whole, that an alert should tell and that have no contact point.",
     "Rises where nobody reads the board: they should say how they are reached.",
 )
+OUTCOMES = ("SENT", "FAILED", "DEAD", "DROPPED")
 DELIVERIES = counter(
     "continuum_notification_attempts_total",
     "Attempts to deliver a message, by what became of them.",
     "FAILED of one channel only: its server is away; DEAD: section of the runbook, a message didn't go out.",
     channel="EMAIL, WEBHOOK, APPRISE",
-    outcome="SENT, FAILED, DEAD, DROPPED",
+    outcome=", ".join(OUTCOMES),
 )
 NOTIFICATIONS = gauge(
     "continuum_notifications",

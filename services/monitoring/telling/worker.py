@@ -14,6 +14,7 @@ from time import monotonic
 from sqlalchemy import Connection, Engine
 
 from casebus import telemetry
+from services.monitoring import metrics
 from services.monitoring.domain.reach import Channel
 from services.monitoring.sealing import Seal
 from services.monitoring.storage import Work
@@ -51,6 +52,9 @@ class Teller:
 
     def __post_init__(self) -> None:
         self._free = {channel: Semaphore(AT_ONCE) for channel in self.carriers}
+        for channel in self.carriers:  # they begin at 0, so that the first of each is seen as an increase
+            for outcome in metrics.OUTCOMES:
+                metrics.DELIVERIES.labels(channel, outcome)
 
     def run(self, stop: Signal) -> None:
         while not stop.is_set():
