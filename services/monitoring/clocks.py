@@ -4,6 +4,7 @@ It alone writes MISSED, MADE_UP and what becomes of an alert by itself; people a
 takes cases that no other holds (SKIP LOCKED), and the key of a decision lets it be made once.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,6 +28,7 @@ from casebus.contracts.monitoring import (
     FollowUpMissed,
 )
 from casebus.envelope import Origin, Role
+from casebus.event import Event
 from casebus.watermark import Reached, reached
 from services.monitoring import metrics
 from services.monitoring.domain.alert import Alert, AlertState, raised
@@ -45,7 +47,8 @@ BATCH = 50
 REST_SECONDS = 1.0
 """After a time at which nothing was to be prepared."""
 MARKED = 20
-"""How many decisions of one turn get a span of their own in the trace of their cause: all but after an outage, when it would cost time."""
+"""How many events of a kind get, in one turn, a span of their own in the trace of their cause: all but after an outage, when it would cost
+time. Many alerts that climb hide none that is raised."""
 OF_AN_ALERT = AlertEscalated | AlertReturned | AlertResolved | AlertAutoCleared
 """What the worker says of an alert that is there."""
 _DUE = text("""
@@ -163,10 +166,12 @@ class ClockWorker:
             work.alerts.load_ids(changed)
         running.tell({"continuum.decisions": len(fresh)})
         running.link(one.because.traceparent for one, _ in tracing.some(fresh))
-        for number, (one, history) in enumerate(fresh):
+        marked: Counter[type[Event]] = Counter()
+        for one, history in fresh:
             work.cause = cause_of(one)
             if apply(one, history, work, due[history.case_id].watermark):
-                if number < MARKED:
+                marked[type(one.event)] += 1
+                if marked[type(one.event)] <= MARKED:
                     work.cause = replace(work.cause, traceparent=_mark(one))
                 work.emit(one.event)
                 metrics.DECISIONS.labels(rule_of(one), type(one.event).__name__).inc()
