@@ -1,5 +1,6 @@
 """An alert lies in the trace of the request that armed its clock."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -64,6 +65,7 @@ def test_after_an_outage_most_alerts_carry_their_cause_without_a_span_each(world
     with collected() as spans:
         world.go(day(15.5))
     assert [world.said(case.id) for case in cases] == [MISSED] * 4
-    assert len([span for span in spans.all() if span.name.startswith("decide ")]) == 2
+    marked = Counter(span.name for span in spans.all() if span.name.startswith("decide "))
+    assert marked == {"decide FollowUpMissed": 2, "decide AlertRaised": 2}, "of each kind as many"
     for number, case in enumerate(cases, 1):
         assert {trace[3:35] for _, trace in carried(world, case)} == {asked(number)[3:35]}
