@@ -34,6 +34,7 @@ SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 
 
 
 _HEAD, _LENGTH = Struct(">5i").pack, Struct(">i").pack
+_SIXTEEN = _LENGTH(16)
 
 
 class BytesLists(ListDumper):
@@ -47,19 +48,32 @@ class BytesLists(ListDumper):
         return b"".join([head, *[part for each in obj for part in (_LENGTH(len(each)), each)]])
 
 
+class IdLists(ListDumper):
+    """Lists of ids in the same way."""
+
+    format = Format.BINARY
+    oid = types["uuid"].array_oid
+
+    def dump(self, obj: list[Any]) -> Buffer | None:
+        head = _HEAD(1, 0, types["uuid"].oid, len(obj), 1)
+        return head + b"".join([_SIXTEEN + each.int.to_bytes(16) for each in obj])
+
+
+_BINARY: dict[frozenset[type], type[ListDumper]] = {frozenset({bytes}): BytesLists, frozenset({UUID}): IdLists}
+
+
 class PlainLists(ListDumper):
-    """Lists of ids, numbers and texts as PostgreSQL writes them, in a few joins: psycopg's own way looks at each element."""
+    """Lists of numbers, times and texts as PostgreSQL writes them, in a few joins: psycopg's own way looks at each element."""
 
     def get_key(self, obj: list[Any], format: PyFormat) -> Any:
-        return BytesLists if set(map(type, obj)) == {bytes} else super().get_key(obj, format)
+        return _BINARY.get(frozenset(map(type, obj))) or super().get_key(obj, format)
 
     def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
-        return BytesLists(list) if set(map(type, obj)) == {bytes} else super().upgrade(obj, format)
+        binary = _BINARY.get(frozenset(map(type, obj)))
+        return binary(list) if binary else super().upgrade(obj, format)
 
     def dump(self, obj: list[Any]) -> Buffer | None:
         kinds = set(map(type, obj))
-        if kinds == {UUID}:
-            return ("{" + ",".join([f"{each.int:032x}" for each in obj]) + "}").encode()
         if kinds == {int}:
             return ("{" + ",".join(map(str, obj)) + "}").encode()
         if kinds == {datetime}:
