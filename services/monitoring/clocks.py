@@ -49,6 +49,8 @@ REST_SECONDS = 1.0
 MARKED = 20
 """How many events of a kind get, in one turn, a span of their own in the trace of their cause: all but after an outage, when it would cost
 time. Many alerts that climb hide none that is raised."""
+BEGINS = AlertRaised | FollowUpMissed
+"""What a look links to first: what climbs is heard of again, and after a leap of the time it is most of what is decided."""
 OF_AN_ALERT = AlertEscalated | AlertReturned | AlertResolved | AlertAutoCleared
 """What the worker says of an alert that is there."""
 _DUE = text("""
@@ -165,7 +167,8 @@ class ClockWorker:
         if changed := _alerts(fresh):
             work.alerts.load_ids(changed)
         running.tell({"continuum.decisions": len(fresh)})
-        running.link(one.because.traceparent for one, _ in tracing.some(fresh))
+        begun = [one for one, _ in fresh if isinstance(one.event, BEGINS)]
+        running.link(one.because.traceparent for one in tracing.some(begun or [one for one, _ in fresh]))
         marked: Counter[type[Event]] = Counter()
         for one, history in fresh:
             work.cause = cause_of(one)
