@@ -20,7 +20,7 @@ from casebus.contracts.monitoring import (
     WaitedParty,
     WorkDone,
 )
-from services.monitoring.domain.calendar import known_zone
+from services.monitoring.domain.calendar import WALL_HOURS, known_zone
 from services.monitoring.domain.policy import Language
 from services.monitoring.domain.reach import Channel, Whose
 
@@ -166,12 +166,13 @@ class RotateSecret(OnePoint):
     secret: Annotated[str, StringConstraints(max_length=100), Field(repr=False)]
 
 
-WallHours = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+WallHours = Annotated[str, StringConstraints(pattern=WALL_HOURS)]
 WallTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class Prefer(OwnOrShared):
-    """How the caller is told from now on; what is left out is as her agency's policy says. `quiet` may go over midnight: 20:00-07:00."""
+    """How the caller is told from now on; what is left out is as her agency's policy says. `quiet` may go over midnight: 20:00-07:00;
+    24:00 is the end of the day."""
 
     language: Language | None = None
     zone: Annotated[str, StringConstraints(max_length=60), AfterValidator(known_zone)] | None = None

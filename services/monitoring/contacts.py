@@ -38,7 +38,7 @@ def view_point(one: ContactPoint) -> dict[str, Any]:
 
 def view_recipient(one: Recipient) -> dict[str, Any]:
     """What somebody has chosen; null is as the policy says."""
-    quiet = [f"{hours.opens:%H:%M}-{hours.closes:%H:%M}" for hours in one.quiet] if one.quiet is not None else None
+    quiet = [str(hours) for hours in one.quiet] if one.quiet is not None else None
     return {
         "id": str(one.id),
         "recipient": one.key,
@@ -94,7 +94,7 @@ def reading(desk: Desk) -> APIRouter:
 
 def _holding(one: Recipient, work: Work) -> dict[str, Any]:
     manner = one.manner(work.policy(one.region, one.agency))
-    quiet = [f"{hours.opens:%H:%M}-{hours.closes:%H:%M}" for hours in manner.quiet]
+    quiet = [str(hours) for hours in manner.quiet]
     return {"language": manner.language, "zone": manner.zone, "digest_at": f"{manner.digest_at:%H:%M}", "quiet": quiet}
 
 

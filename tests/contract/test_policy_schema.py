@@ -37,7 +37,7 @@ def test_our_files_are_right_by_it_and_name_it(path: Path) -> None:
     "more",
     [
         {},
-        {"agency": "clinic", "calendar": {"zone": "Asia/Bangkok", "country": "TH", "hours": ["09:00-12:00"]}},
+        {"agency": "clinic", "calendar": {"zone": "Asia/Bangkok", "country": "TH", "hours": ["09:00-12:00", "18:00-24:00"]}},
         {"duties": {"UNASSIGNED": False, "STALLED_CASE": {"within": "8bh", "grace": {"CRITICAL": "0h"}}}},
     ],
 )
@@ -50,6 +50,7 @@ def test_a_file_needs_only_what_differs(more: dict[str, Any]) -> None:
     [
         {"region": "*"},
         {"agency": "City"},
+        {"calendar": {"zone": "Asia/Bangkok", "country": "TH", "hours": ["09:00-24:01"]}},
         {"duties": {"STALLED_CASE": {"within": "8 hours", "grace": "0h"}}},
         {"duties": {"STALLED_CASE": {"within": "8bh"}}},
         {"ladder": {"WORKER": "1d", "BOSS": "1d"}},

@@ -16,8 +16,9 @@ from pydantic import AfterValidator, ConfigDict, PlainValidator, WithJsonSchema,
 from pydantic.dataclasses import dataclass as checked
 
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-NOTHING = timedelta()
-LAST_MINUTE = time(23, 59)
+NOTHING, DAY = timedelta(), timedelta(days=1)
+MIDNIGHT, LAST_MINUTE = time(), time(23, 59)
+WALL_HOURS = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 T = TypeVar("T")
 
 
@@ -52,29 +53,35 @@ Span = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """From when to when on one day."""
+    """From when to when on one day, as they are written: 24:00 (midnight here) is the end of the day, and so is a clock's last minute."""
 
     opens: time
     closes: time
 
     @classmethod
     def read(cls, written: Any) -> "Hours":
-        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", str(written))
-        if not found:
-            raise ValueError("write hours as 09:00-17:00")
-        opens, since, closes, until = map(int, found.groups())
-        return cls(time(opens, since), time(closes, until))
+        if not re.fullmatch(WALL_HOURS, str(written)):
+            raise ValueError("write hours as 09:00-17:00; 24:00 is the end of the day")
+        opens, closes = str(written).replace("24:00", "00:00").split("-")
+        return cls(time.fromisoformat(opens), time.fromisoformat(closes))
+
+    def __str__(self) -> str:
+        return f"{self.opens:%H:%M}-" + ("24:00" if self.closes == MIDNIGHT else f"{self.closes:%H:%M}")
 
     @property
-    def length(self) -> timedelta:
-        day = date.min
-        return datetime.combine(day, self.closes) - datetime.combine(day, self.opens)
+    def on_the_wall(self) -> tuple[timedelta, timedelta]:
+        """How long after midnight it opens and closes."""
+        return _after_midnight(self.opens), DAY if self.closes in (MIDNIGHT, LAST_MINUTE) else _after_midnight(self.closes)
 
     def covers(self, moment: time) -> bool:
-        """Whether it lies within. Hours that end before they begin go over midnight; those until 23:59 last to the end of the day."""
-        if self.opens > self.closes:
-            return moment >= self.opens or moment < self.closes
-        return self.opens <= moment and (moment < self.closes or self.closes == LAST_MINUTE)
+        """Whether it lies within. Hours that end before they begin go over midnight."""
+        opens, closes = self.on_the_wall
+        passed = _after_midnight(moment)
+        return opens <= passed < closes if opens <= closes else not closes <= passed < opens
+
+
+def _after_midnight(wall: time) -> timedelta:
+    return timedelta(hours=wall.hour, minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
 
 
 def next_at(moment: datetime, at: time, zone: str) -> datetime:
@@ -95,7 +102,7 @@ def after_quiet(moment: datetime, quiet: Sequence[Hours], zone: str) -> datetime
         within = next((one for one in quiet if one.covers(wall)), None)
         if within is None:
             return found
-        found = next_at(found, time() if within.closes == LAST_MINUTE else within.closes, zone)
+        found = next_at(found, MIDNIGHT if within.closes == LAST_MINUTE else within.closes, zone)
     return moment
 
 
@@ -103,7 +110,11 @@ Opening = Annotated[
     Hours,
     PlainValidator(Hours.read),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", "description": "09:00-17:00, in the zone"}
+        {
+            "type": "string",
+            "pattern": WALL_HOURS,
+            "description": "09:00-17:00, in the zone; 24:00 is the end of the day, and so is 23:59",
+        }
     ),
 ]
 
@@ -116,12 +127,12 @@ def some(values: tuple[T, ...]) -> tuple[T, ...]:
 
 def _in_turn(hours: tuple[Hours, ...]) -> tuple[Hours, ...]:
     """One after the other, and an hour a day at least: else counting them would not end."""
-    moments = [moment for one in hours for moment in (one.opens, one.closes)]
+    moments = [moment for one in hours for moment in one.on_the_wall]
     if any(late <= early for early, late in pairwise(moments)):
         raise ValueError(
-            "write the hours of a day one after the other, as 09:00-12:00 and 13:00-17:00; over midnight as 00:00-06:00 and 22:00-23:59"
+            "write the hours of a day one after the other, as 09:00-12:00 and 13:00-17:00; over midnight as 00:00-06:00 and 22:00-24:00"
         )
-    if hours and sum((one.length for one in hours), NOTHING) < timedelta(hours=1):
+    if hours and sum((closes - opens for opens, closes in (one.on_the_wall for one in hours)), NOTHING) < timedelta(hours=1):
         raise ValueError("write an hour a day at least")
     return hours
 
@@ -215,9 +226,9 @@ class Calendar:
         """When it is open on that day, as instants in UTC: a change of the clocks makes it longer or shorter.
         An opening at a time that they skip is an hour later."""
         if self.is_business_day(day):
-            zone = ZoneInfo(self.zone)
-            for one in self.hours:
-                yield datetime.combine(day, one.opens, zone).astimezone(UTC), datetime.combine(day, one.closes, zone).astimezone(UTC)
+            midnight = datetime.combine(day, MIDNIGHT, ZoneInfo(self.zone))
+            for opens, closes in (one.on_the_wall for one in self.hours):
+                yield (midnight + opens).astimezone(UTC), (midnight + closes).astimezone(UTC)
 
     def _after_hours(self, moment: datetime, count: int) -> datetime:
         left, day = timedelta(hours=count), moment.astimezone(ZoneInfo(self.zone)).date()

@@ -25,7 +25,7 @@ PLACES = (
     ("Pacific/Auckland", "NZ", None),
     ("Pacific/Apia", "WS", None),
 )
-HOURS = (["09:00-17:00"], ["08:30-12:00", "13:00-16:30"], ["00:00-23:59"], ["01:30-03:30"])
+HOURS = (["09:00-17:00"], ["08:30-12:00", "13:00-16:30"], ["00:00-24:00"], ["01:30-03:30"])
 UNITS = ("h", "bh", "d", "bd", "mo")
 MOMENTS = st.integers(0, 14 * 365 * 24 * 60).map(lambda minutes: datetime(2018, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes))
 
@@ -143,6 +143,27 @@ def test_business_hours_go_on_where_the_last_day_ended(span: str, begun: tuple[i
     zone = ZoneInfo("Europe/London")
     start, end = (datetime(*moment, tzinfo=zone) for moment in (begun, due))  # type: ignore[misc,arg-type]  # year, month, day, …
     assert london.add(start, Duration.read(span)) == end
+
+
+@pytest.mark.parametrize("closes", ["24:00", "23:59"])
+def test_hours_until_the_end_of_the_day_lose_no_minute(closes: str) -> None:
+    """Who is there around the clock, or at night, is there from one day into the next."""
+    for hours, begun, due in (
+        ([f"00:00-{closes}"], (2026, 1, 5, 20), (2026, 1, 6, 4)),
+        (["00:00-06:00", f"22:00-{closes}"], (2026, 1, 5, 22), (2026, 1, 6, 6)),
+        ([f"00:00-{closes}"], (2026, 1, 9, 20), (2026, 1, 12, 4)),  # over a weekend
+    ):
+        paris = FORM.validate_python({"zone": "Europe/Paris", "country": "FR", "hours": hours})
+        start, end = (datetime(*moment, tzinfo=ZoneInfo("Europe/Paris")) for moment in (begun, due))  # type: ignore[misc,arg-type]
+        assert paris.add(start, Duration.read("8bh")) == end
+
+
+def test_a_day_without_a_gap_is_as_long_as_its_clocks_make_it() -> None:
+    always = {"zone": "Europe/London", "country": "GB", "workdays": list(Weekday), "hours": ["00:00-24:00"]}
+    calendar, eve = FORM.validate_python(always), datetime(2026, 3, 28, tzinfo=ZoneInfo("Europe/London"))
+    opened = [closes - opens for day in (28, 29) for opens, closes in calendar.opening(date(2026, 3, day))]
+    assert opened == [timedelta(hours=24), timedelta(hours=23)]
+    assert calendar.add(eve, Duration.read("47bh")) == calendar.end_of(date(2026, 3, 29))
 
 
 def test_a_place_has_its_own_week_and_days_on_which_it_is_closed() -> None:

@@ -27,6 +27,8 @@ BAD = [
     ("subdivision: ENG", "subdivision: ZZ", "calendar", "GB and ENG"),
     ('hours: ["09:00-17:00"]', "hours: [9-17]", "calendar.hours.0", "09:00-17:00"),
     ('hours: ["09:00-17:00"]', 'hours: ["13:00-17:00", "09:00-12:00"]', "calendar.hours", "one after the other"),
+    ('hours: ["09:00-17:00"]', 'hours: ["24:00-24:00"]', "calendar.hours.0", "24:00 is the end of the day"),
+    ('hours: ["09:00-17:00"]', 'hours: ["09:00-24:00", "22:00-23:00"]', "calendar.hours", "22:00-24:00"),
     ('hours: ["09:00-17:00"]', 'hours: ["09:00-09:10"]', "calendar.hours", "an hour a day"),
     ('hours: ["09:00-17:00"]', "workdays: [Someday]", "calendar.workdays.0", "MONDAY"),
     ("[2d]", "[]", "follow_up.intervals.CRITICAL", "at least 1"),

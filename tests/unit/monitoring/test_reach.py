@@ -55,6 +55,13 @@ def test_what_is_put_off_lies_outside_quiet_hours_unless_they_are_the_whole_day(
         assert not any(one.covers(found.astimezone(ZoneInfo(zone)).time()) for one in quiet)
 
 
+@pytest.mark.parametrize("written", ["20:00-24:00", "20:00-23:59"])
+def test_quiet_hours_until_the_end_of_the_day_end_with_it(written: str) -> None:
+    late = datetime(2026, 5, 4, 23, 59, 59, tzinfo=ZoneInfo("Asia/Bangkok"))
+    assert after_quiet(late, [Hours.read(written)], "Asia/Bangkok") == late + timedelta(seconds=1)
+    assert str(Hours.read(written)) == written
+
+
 @given(MOMENTS, some.sampled_from(ZONES), WALL)
 def test_digests_are_a_day_apart_or_an_hour_less_or_more_where_the_clocks_change(moment: datetime, zone: str, at: time) -> None:
     digests = [moment := next_at(moment, at, zone) for _ in range(4)]
