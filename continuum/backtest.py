@@ -32,9 +32,10 @@ from continuum.progress import shown
 from continuum.stack import CLONE
 from services.monitoring.adoptions import stated
 from services.monitoring.backtests import Compared, Line, Question, compare, count, only_reading, parts
+from services.monitoring.domain.policy import ADOPTED
 from services.monitoring.domain.regime import Regimes, Scope, Written, held_always, policy_of, scope_of
 from services.monitoring.listings import Listings
-from services.monitoring.policies import BadPolicy, Policies, must_name_rules, read_document, read_policies
+from services.monitoring.policies import BadPolicy, Policies, must_fit, read_document, read_policies
 from services.monitoring.rules import RULES
 
 TOGETHER = 200
@@ -165,11 +166,11 @@ def _with(today: Documents, path: Path) -> tuple[Scope, Documents]:
         policy_of(scope, new)
     except ValidationError as error:
         raise BadPolicy("\n".join(document.complaints(error))) from None
-    must_name_rules(document, RULES)
+    must_fit(document, RULES)
     before = today.get(scope)
     if before is not None and _name(before) == _name(document.value) and _text(before) != _text(document.value):
         raise BadPolicy(f"{path.name}: line {document.place(('version',))[0]}: version: another policy has this version; raise it")
-    Policies({str(each): policy_of(each, new) for each in new}).must_cover(RULES)
+    Policies({str(each): policy_of(each, new, ADOPTED) for each in new}).must_cover(RULES)
     return scope, new
 
 

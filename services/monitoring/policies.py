@@ -4,7 +4,7 @@ A file is for a region, or for an agency in it. It holds what differs: a section
 `duties`, `counts` and `ladders` are taken rule by rule, every other section as a whole.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,10 +15,14 @@ from sqlalchemy import Connection
 
 from casebus.codec import Codec
 from casebus.settings import MissingSetting
+from services.monitoring.domain.calendar import Duration
 from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.regime import BY_RULE, EVERYWHERE, Regimes, Scope, Written, always, policy_of, scope_of
 from services.monitoring.domain.rule import Needs, Rule
 from services.monitoring.policy_text import Document, Unreadable, read
+
+Wrong = tuple[tuple[str, ...], str]
+"""Where something stands, and what to write instead."""
 
 
 class BadPolicy(MissingSetting):
@@ -58,7 +62,7 @@ class Policies:
     def must_cover(self, rules: Collection[Rule]) -> None:
         """Raises BadPolicy where a file says something of a rule that there isn't, or a policy nothing of what one of these rules needs."""
         for document in self.files:
-            must_name_rules(document, rules)
+            must_fit(document, rules)
         known = {rule.name: rule for rule in rules}
         for policy in self.all():
             where = f"the policy of region {policy.region}"
@@ -92,16 +96,29 @@ def read_policies(folder: Path) -> Policies:
     )
 
 
-def must_name_rules(document: Document, rules: Collection[Rule]) -> None:
-    """Raises BadPolicy where it times or counts what no rule of that name asks for: a misspelt duty would be watched by another's time."""
-    wrong = []
+def must_fit(document: Document, rules: Collection[Rule]) -> None:
+    """Raises BadPolicy where it times or counts what no rule of that name asks for (a misspelt duty would be watched by another's time), or
+    gives no time to a duty that needs some."""
+    wrong = [*_unfitting(document, rules), *_timeless(document, {rule.name for rule in rules if not rule.may_take_none})]
+    if wrong:
+        raise BadPolicy("\n".join(f"{document.name}: line {document.place(loc)[0]}: {'.'.join(loc)}: {fix}" for loc, fix in wrong))
+
+
+def _unfitting(document: Document, rules: Collection[Rule]) -> Iterator[Wrong]:
     for section in BY_RULE:
         for name, said in (document.value.get(section) or {}).items():
-            fix = _unheard(section, str(name), said, rules)
-            if fix:
-                wrong.append(f"{document.name}: line {document.place((section, name))[0]}: {section}.{name}: {fix}")
-    if wrong:
-        raise BadPolicy("\n".join(wrong))
+            if fix := _unheard(section, str(name), said, rules):
+                yield (section, str(name)), fix
+
+
+def _timeless(document: Document, needing: Collection[str]) -> Iterator[Wrong]:
+    """Duties that would be due the moment they begin."""
+    for name, said in (document.value.get("duties") or {}).items():
+        within = said["within"] if said and name in needing else {}
+        times = {(str(each),): span for each, span in within.items()} if isinstance(within, dict) else {(): within}
+        for priority, span in times.items():
+            if not Duration.read(span).count:
+                yield ("duties", name, "within", *priority), "write a time above 0, as 4h or 2bd; or `off` for the duty"
 
 
 def _unheard(section: str, name: str, said: object, rules: Collection[Rule]) -> str:

@@ -38,17 +38,12 @@ class Duration:
         return cls(int(found[1]), found[2])
 
 
-Span = Annotated[
-    Duration,
-    PlainValidator(Duration.read),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^\d{1,4}(h|bh|d|bd|mo)$",
-            "description": "4h hours, 8bh business hours, 14d days, 2bd business days, 6mo months",
-        }
-    ),
-]
+SPAN = {
+    "type": "string",
+    "pattern": r"^\d{1,4}(h|bh|d|bd|mo)$",
+    "description": "4h hours, 8bh business hours, 14d days, 2bd business days, 6mo months",
+}
+Span = Annotated[Duration, PlainValidator(Duration.read), WithJsonSchema(SPAN)]
 
 
 @dataclass(frozen=True, slots=True)

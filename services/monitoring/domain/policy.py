@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema, model_validator
 from pydantic.dataclasses import dataclass as checked
 from pydantic_core import core_schema
 
 from casebus.contracts import EVENTS
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import Rung
-from services.monitoring.domain.calendar import STRICT, Calendar, Duration, Opening, Span, some
+from services.monitoring.domain.calendar import SPAN, STRICT, Calendar, Duration, Opening, Span, some
 
 T = TypeVar("T")
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
@@ -23,6 +23,8 @@ Place = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9-]{1,62})$")
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 STAMP = 128
 """How long a stamp may be: an envelope's header takes no more."""
+ADOPTED = "adopted"
+"""The context in which one is read that was adopted before: it stays as it was, also where a file may not say that any more."""
 
 
 class _OrOnce:
@@ -50,6 +52,18 @@ def _known(types: frozenset[str]) -> frozenset[str]:
     return types
 
 
+def _some_progress(types: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+    if not types and info.context != ADOPTED:
+        raise ValueError("write at least 1 event, as planning.StepDone: without progress every case is stalled in the end")
+    return types
+
+
+def _takes_time(span: Duration, info: ValidationInfo) -> Duration:
+    if not span.count and info.context != ADOPTED:
+        raise ValueError("write a time above 0, as 4h or 2bd")
+    return span
+
+
 RUNGS = tuple(Rung)
 """The ladder, from its foot."""
 LEAST = (Rung.WORKER, Rung.SUPERVISOR)
@@ -71,15 +85,17 @@ def _off(value: Any) -> Any:
     return None if value is False else value
 
 
-SomePriorities = Annotated[dict[Priority, Span], _OrOnce()]
+Time = Annotated[Span, AfterValidator(_takes_time), WithJsonSchema(SPAN | {"pattern": r"^(?=.*[1-9])" + SPAN["pattern"][1:]})]
+"""A span of more than 0."""
+SomePriorities = Annotated[dict[Priority, Time], _OrOnce()]
 ByPriority = Annotated[dict[Priority, Span], _OrOnce(), AfterValidator(_every)]
-Intervals = Annotated[tuple[Span, ...], AfterValidator(some)]
+Intervals = Annotated[tuple[Time, ...], AfterValidator(some)]
 Ladder = Annotated[dict[Rung, SomePriorities], AfterValidator(_climbing)]
 
 
 @checked(frozen=True, kw_only=True, config=STRICT)
 class Within:
-    """A duty's time and its grace."""
+    """A duty's time and its grace. Which duties may take 0, their rules say (Rule.may_take_none)."""
 
     within: ByPriority
     grace: ByPriority
@@ -145,7 +161,7 @@ class Policy:
     follow_up: FollowUps
     duties: dict[str, Annotated[Within | None, BeforeValidator(_off)]]
     counts: dict[str, Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_off)]] = Field(default_factory=dict)
-    progress: Annotated[frozenset[str], AfterValidator(_known)]
+    progress: Annotated[frozenset[str], AfterValidator(_known), AfterValidator(_some_progress), Field(json_schema_extra={"minItems": 1})]
     ladder: Ladder
     ladders: dict[str, Ladder] = Field(default_factory=dict)
     between_agencies: Annotated[float, Field(ge=1, le=10)] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from services.monitoring.domain.policy import Policy
+from services.monitoring.domain.policy import ADOPTED, Policy
 
 FORM = TypeAdapter(Policy)
 EVERYWHERE = "*"
@@ -25,9 +25,9 @@ def scope_of(written: Written) -> Scope:
     return str(written.get("region", "")), str(written.get("agency") or "")
 
 
-def policy_of(scope: Scope, written: Mapping[Scope, Written]) -> Policy:
+def policy_of(scope: Scope, written: Mapping[Scope, Written], context: str | None = None) -> Policy:
     """The whole of a policy, with what it takes of others. Raises ValidationError."""
-    return FORM.validate_python(_laid_over([written[each] for each in _chain(scope) if each in written]))
+    return FORM.validate_python(_laid_over([written[each] for each in _chain(scope) if each in written]), context=context)
 
 
 def _chain(scope: Scope) -> list[Scope]:
@@ -122,7 +122,7 @@ def adopted(adoptions: Iterable[Adoption]) -> Regimes:
     def whole(scope: Scope, written: Mapping[Scope, Written]) -> Policy:
         key = tuple(id(written[each]) for each in _chain(scope) if each in written)
         if key not in made:
-            made[key] = policy_of(scope, written)
+            made[key] = policy_of(scope, written, ADOPTED)
         return made[key]
 
     def find(region: str, agency: str) -> Regime:

@@ -38,7 +38,8 @@ class Needs(StrEnum):
 class Rule:
     """`name` is what its alerts say, in UPPER_CASE. `clocks` gives every clock that a history started; `states` what a breach says
     beside its alert, also where it is history. `needs`: under which key of the policy its name must stand. `rung`: who is told first.
-    `conditions`: what its clocks follow from, where they do.
+    `conditions`: what its clocks follow from, where they do. `may_take_none`: its duty may take 0h, for it is counted from a day that
+    somebody named, or tells of what is wrong as soon as it is.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Rule:
     needs: Needs = Needs.TIME
     rung: Rung = Rung.WORKER
     conditions: Conditions | None = None
+    may_take_none: bool = False
 
     @property
     def is_safety(self) -> bool:
@@ -69,8 +71,9 @@ def duty(
     states: Callable[[Clock, Verdict], Iterator[Saying]] = _nothing,
     needs: Needs = Needs.TIME,
     rung: Rung = Rung.WORKER,
+    may_take_none: bool = False,
 ) -> Rule:
     """A rule whose clocks follow from conditions. `times`: without it, the policy's time of the duty, from its start. `agency`: of the
     start's event, who answers for it; without it, the lead."""
     clocks = clocks_of(conditions, times or by_policy(name), agency)
-    return Rule(name=name, clocks=clocks, states=states, needs=needs, rung=rung, conditions=conditions)
+    return Rule(name=name, clocks=clocks, states=states, needs=needs, rung=rung, conditions=conditions, may_take_none=may_take_none)

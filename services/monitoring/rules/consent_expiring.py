@@ -27,4 +27,4 @@ def times(asked: Asked) -> Times:
     return due, due + (deadline - after)
 
 
-CONSENT_EXPIRING = duty(NAME, CONDITIONS, times=times)
+CONSENT_EXPIRING = duty(NAME, CONDITIONS, times=times, may_take_none=True)

@@ -87,4 +87,4 @@ def _too_many(history: History) -> Iterator[tuple[Fact, frozenset[UUID]]]:
             yield fact, others
 
 
-DUPLICATE_SERVICE = Rule(name=NAME, clocks=clocks, conditions=CONDITIONS)
+DUPLICATE_SERVICE = Rule(name=NAME, clocks=clocks, conditions=CONDITIONS, may_take_none=True)

@@ -18,4 +18,4 @@ def times(asked: Asked) -> Times | None:
     return asked.policy.duty(NAME, asked.policy.calendar.end_of(planned.due_on).astimezone(UTC), asked.priority)
 
 
-STEP_OVERDUE = duty(NAME, CONDITIONS, times=times, agency=lambda planned: str(planned.agency))
+STEP_OVERDUE = duty(NAME, CONDITIONS, times=times, agency=lambda planned: str(planned.agency), may_take_none=True)

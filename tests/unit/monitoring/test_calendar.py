@@ -154,7 +154,7 @@ def test_hours_until_the_end_of_the_day_lose_no_minute(closes: str) -> None:
         ([f"00:00-{closes}"], (2026, 1, 9, 20), (2026, 1, 12, 4)),  # over a weekend
     ):
         paris = FORM.validate_python({"zone": "Europe/Paris", "country": "FR", "hours": hours})
-        start, end = (datetime(*moment, tzinfo=ZoneInfo("Europe/Paris")) for moment in (begun, due))  # type: ignore[misc,arg-type]
+        start, end = (datetime(*moment, tzinfo=ZoneInfo("Europe/Paris")) for moment in (begun, due))
         assert paris.add(start, Duration.read("8bh")) == end
 
 

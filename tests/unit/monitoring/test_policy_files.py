@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import Rung
+from services.monitoring.domain.regime import Adoption, adopted
 from services.monitoring.policies import BadPolicy, Policies, read_policies
 from services.monitoring.rules import RULES
 from tests.unit.monitoring.story import day
@@ -14,6 +16,7 @@ DEPLOYED = Path(__file__).parents[3] / "deploy" / "policies"
 GOOD = (DEPLOYED / "default.yaml").read_text("utf-8")
 VERSION = next(line for line in GOOD.splitlines() if line.startswith("version: "))
 DEFAULT = f"default/{VERSION.split(chr(34))[1]}"
+PROGRESS = GOOD[GOOD.index("progress:") : GOOD.index("ladder:")]
 BAD = [
     ("policy: default", "policy: [", "the file", "this is not YAML"),
     ("policy: default", "policy: a@b", "policy", "match"),
@@ -33,12 +36,16 @@ BAD = [
     ('hours: ["09:00-17:00"]', "workdays: [Someday]", "calendar.workdays.0", "MONDAY"),
     ("[2d]", "[]", "follow_up.intervals.CRITICAL", "at least 1"),
     ("[7d]", "[7 days]", "follow_up.intervals.HIGH.0", "4h, 8bh, 14d, 2bd or 6mo"),
+    ("[7d]", "[0d]", "follow_up.intervals.HIGH.0", "above 0"),
+    ("[14d]", "[14d, 00bd]", "follow_up.intervals.MEDIUM.1", "above 0"),
+    ("  WORKER: {CRITICAL: 1h", "  WORKER: {CRITICAL: 0h", "ladder.WORKER.CRITICAL", "above 0"),
     ("    LOW: [30d]\n", "", "follow_up.intervals", "LOW"),
     ("within: {CRITICAL: 4h, ", "within: {", "duties.REFERRAL_UNANSWERED.within", "CRITICAL"),
     ("grace: 0h", "grace: soon", "duties.INTAKE_OVERDUE.grace", "4h, 8bh, 14d, 2bd or 6mo"),
     ("grace: 0h", "within: 0h", "within", "written twice"),
     ("planning.StepDone", "planning.StepDon", "progress", "planning.StepDon"),
     ("progress:", "progresses:", "progress", "write it"),
+    (PROGRESS, "progress: []\n", "progress", "at least 1 event"),
     ("  SUPERVISOR: {CRITICAL: 1h, HIGH: 8h, MEDIUM: 1bd, LOW: 3bd}\n", "", "ladder", "SUPERVISOR"),
     ("  COORDINATOR: {CRITICAL: 1h}", "  DUTY_AUTHORITY: 1h", "ladder", "leave out DUTY_AUTHORITY"),
     ("  SUPERVISOR: {CRITICAL: 1h, ", "  SUPERVISOR: {", "ladder", "CRITICAL"),
@@ -196,11 +203,15 @@ def test_of_every_rule_a_policy_says_what_it_needs_or_that_it_is_off(tmp_path: P
         ("duties:\n  MISSED_FOLLOW_UP: {within: 1d, grace: 0h}\n", "duties.MISSED_FOLLOW_UP", "write `off`"),
         ("counts:\n  PINGPONG: 4\n", "counts.PINGPONG", "write PING_PONG"),
         ("ladders:\n  MISSED: {WORKER: 1d, SUPERVISOR: 1d}\n", "ladders.MISSED", "write MISSED_FOLLOW_UP"),
+        ("duties:\n  STALLED_CASE: {within: 0d, grace: 1d}\n", "duties.STALLED_CASE.within", "above 0"),
+        (
+            "duties:\n  STALLED_CASE: {within: {CRITICAL: 2d, HIGH: 0h, MEDIUM: 1d, LOW: 1d}, grace: 0h}\n",
+            "duties.STALLED_CASE.within.HIGH",
+            "or `off`",
+        ),
     ],
 )
-def test_a_rule_that_there_is_not_is_refused_for_its_duty_would_have_the_time_of_everywhere(
-    tmp_path: Path, wrong: str, field: str, fix: str
-) -> None:
+def test_what_no_rule_asks_for_is_refused_and_a_duty_without_time(tmp_path: Path, wrong: str, field: str, fix: str) -> None:
     head = 'policy: north\nversion: "3"\nregion: north\n'
     policies = read(tmp_path, north=head + wrong)
     with pytest.raises(BadPolicy) as refusal:
@@ -208,6 +219,17 @@ def test_a_rule_that_there_is_not_is_refused_for_its_duty_would_have_the_time_of
     file, line, named, said = str(refusal.value).split(": ", 3)
     assert (file, line, named) == ("north.yaml", "line 5", field)
     assert fix in said
+
+
+@pytest.mark.parametrize("rule", ["STEP_OVERDUE", "CONSENT_EXPIRING", "DUPLICATE_SERVICE"])
+def test_what_counts_from_a_named_day_or_is_wrong_at_once_may_take_no_time(tmp_path: Path, rule: str) -> None:
+    read(tmp_path, north=f'policy: north\nversion: "3"\nregion: north\nduties: {{{rule}: {{within: 0h, grace: 0h}}}}\n').must_cover(RULES)
+
+
+def test_what_was_adopted_is_taken_as_it_was_though_no_file_may_say_it_any_more() -> None:
+    never = yaml.safe_load(GOOD) | {"version": "1", "progress": [], "follow_up": {"intervals": ["0d"], "grace": "0h"}}
+    held = adopted([Adoption(since=None, written=never)]).of("north").newest
+    assert (held.progress, held.follow_up_due(day(3), Priority.LOW, 1)) == (frozenset(), day(3))
 
 
 def test_a_follow_up_or_a_ladder_of_its_own_may_be_written(tmp_path: Path) -> None:
