@@ -242,8 +242,9 @@ def go_on(event: planning.CaseResumed, work: Work) -> None:
     care = work.cares.get(event.case_id)
     if care is None:
         return
-    left = care.rests_for(work.effective, work.policy(care.region, care.agency))
-    work.cares.put(care.go_on())
+    policy = work.policy(care.region, care.agency)
+    left = care.rests_for(work.effective, policy)
+    work.cares.put(care.go_on(work.effective, policy))
     for one in _resting(work, care):
         work.follow_ups.put(one.rest(-left))
 
@@ -318,7 +319,7 @@ def _see_again(work: Work, case_id: UUID) -> FollowUp | None:
         return None
     policy = work.policy(care.region, care.agency)
     changed, made, scheduled = care.schedule_by_hand(policy.follow_up_due(work.now, care.priority, 1))
-    rests = care.rests_for(work.now, policy)
+    rests = care.moved_by(work.now, made.due_at, policy)
     rested = made.rest(rests) if rests else made
     work.cares.put(changed)
     work.follow_ups.put(rested)

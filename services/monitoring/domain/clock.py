@@ -35,14 +35,15 @@ class Clock:
     """`round` is the id of the event that started it: the same duty started again is another clock.
 
     `ends` cancel it, `retimes` set it anew, `pauses` move it by as long as they last, `rebases` are policies
-    that were adopted while it ran. `agency` is responsible; None says that it is whoever
-    leads the case at the moment of the decision.
+    that were adopted while it ran. `counted_from`: what time pauses from then on move; None: its start.
+    `agency` is responsible; None says that it is whoever leads the case at the moment of the decision.
     """
 
     subject: UUID
     start: Fact
     due: datetime
     deadline: datetime
+    counted_from: datetime | None = None
     agency: str | None = None
     stops: tuple[Fact, ...] = ()
     ends: tuple[Fact, ...] = ()
@@ -77,7 +78,7 @@ class Verdict:
 def judge(clock: Clock, watermark: datetime, decidable_from: datetime | None) -> Verdict:
     """Decide the clock from the facts it holds, all of which were recorded below the watermark."""
     answered = sorted((*clock.stops, *clock.ends), key=lambda fact: fact.order)
-    course = Course.of(clock.start, clock.due, clock.deadline).through(
+    course = Course.of(clock.start, clock.counted_from or clock.start.effective, clock.due, clock.deadline).through(
         [*clock.retimes, *clock.pauses, *clock.rebases], answered, decidable_from
     )
     due, deadline, moved = course.due, course.deadline, course.moved_by

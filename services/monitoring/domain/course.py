@@ -88,8 +88,9 @@ class Course:
     """What set its time last."""
 
     @classmethod
-    def of(cls, start: Fact, due: datetime, deadline: datetime) -> "Course":
-        return cls(due, deadline, start.effective, min(deadline, start.effective), start.order)
+    def of(cls, start: Fact, since: datetime, due: datetime, deadline: datetime) -> "Course":
+        """`since`: what pauses from then on move them."""
+        return cls(due, deadline, since, min(deadline, start.effective), start.order)
 
     @property
     def due(self) -> datetime:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import CancelReason, ContactResult, FollowUpCancelled, FollowUpRescheduled, FollowUpScheduled
 from casebus.errors import Conflict
+from services.monitoring.domain.course import Rest, later
 from services.monitoring.domain.policy import Policy
 
 REACHES = frozenset({ContactResult.REACHED, ContactResult.REFUSED, ContactResult.UNSAFE})
@@ -114,6 +115,8 @@ class Care:
     rests_from: datetime | None = None
     review_on: date | None = None
     """While work on the case rests: since when, and the day after which it goes on by itself."""
+    rested: tuple[Rest, ...] = ()
+    """The rests of this period that are over: what is told late may be counted from before them."""
     settled_by_planning: bool = False
     """Planning has closed or reopened it: from then on intake's opening is old news."""
 
@@ -123,8 +126,10 @@ class Care:
         return bool(self.region)
 
     def begin(self, since: datetime, *, under_way: bool) -> "Care":
-        """A period begins."""
-        return replace(self, version=self.version + 1, is_open=True, under_way=under_way, number=0, since=since, postponed=None)
+        """A period begins, perhaps before what is known of it already."""
+        rested = tuple(rest for rest in self.rested if rest.ends > since)
+        begun = replace(self, version=self.version + 1, is_open=True, under_way=under_way, number=0, since=since, postponed=None)
+        return replace(begun, rested=rested)
 
     def end(self) -> "Care":
         return replace(self, version=self.version + 1, is_open=False, settled_by_planning=True, postponed=None, rests_from=None)
@@ -132,14 +137,22 @@ class Care:
     def rest(self, since: datetime, review_on: date) -> "Care":
         return replace(self, version=self.version + 1, rests_from=since, review_on=review_on)
 
-    def go_on(self) -> "Care":
-        return replace(self, version=self.version + 1, rests_from=None, review_on=None)
+    def go_on(self, at: datetime, policy: Policy) -> "Care":
+        rested = tuple(Rest(one.begins, min(at, one.ends)) for one in self._resting(policy))
+        return replace(self, version=self.version + 1, rests_from=None, review_on=None, rested=(*self.rested, *rested))
 
     def rests_for(self, since: datetime, policy: Policy) -> timedelta:
         """How much of its rest lies after that moment."""
+        return max([timedelta(0), *(one.ends - max(since, one.begins) for one in self._resting(policy))])
+
+    def moved_by(self, since: datetime, due_at: datetime, policy: Policy) -> timedelta:
+        """How much later its rests make what is counted from that moment; those that begin once it is due don't."""
+        return later(since, due_at, (*self.rested, *self._resting(policy))) - due_at
+
+    def _resting(self, policy: Policy) -> tuple[Rest, ...]:
         if self.rests_from is None or self.review_on is None:
-            return timedelta(0)
-        return max(policy.calendar.end_of(self.review_on) - max(since, self.rests_from), timedelta(0))
+            return ()
+        return (Rest(self.rests_from, policy.calendar.end_of(self.review_on)),)
 
     def must_be_awake(self, now: datetime, policy: Policy) -> None:
         """Raises Conflict while it rests: a day that is chosen now would be moved by the rest."""
@@ -160,7 +173,7 @@ class Care:
         """The policy's next follow-up, counted from `since`."""
         number = max(self.number + 1, policy.steady(self.priority) if self.under_way else 1)
         made, event = self._make(policy.follow_up_due(since, self.priority, number), number, since)
-        rests = self.rests_for(since, policy)
+        rests = self.moved_by(since, made.due_at, policy)
         return replace(self, version=self.version + 1, number=number, postponed=None), made.rest(rests) if rests else made, event
 
     def schedule_by_hand(self, due_at: datetime) -> tuple["Care", FollowUp, FollowUpScheduled]:

@@ -48,9 +48,12 @@ def states(clock: Clock, verdict: Verdict) -> Iterator[Saying]:
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
-    """As the conditions say. What raised the priority before a follow-up was scheduled, and after what it is counted from, moves it too."""
+    """As the conditions say. What raised the priority before a follow-up was scheduled, and after what it is counted from, moves it too;
+    and so does the rest of the case that lay between the two."""
     for clock in _SCHEDULED.clocks(history, policy):
-        yield replace(clock, retimes=(*_unheard(history, policy, clock), *clock.retimes))
+        said = clock.start.event
+        since = said.counted_from if isinstance(said, FollowUpScheduled) else None
+        yield replace(clock, counted_from=since, retimes=(*_unheard(history, policy, clock), *clock.retimes))
 
 
 def _unheard(history: History, policy: Policy, clock: Clock) -> Iterator[Retime]:

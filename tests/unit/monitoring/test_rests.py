@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from casebus.contracts.intake import Priority, PriorityChanged, PriorityReason
 from casebus.contracts.monitoring import AlertAutoCleared, AlertRaised, FollowUpMissed, FollowUpScheduled
 from casebus.contracts.planning import CaseResumed, CaseSuspended, StepKind, StepPlanned, SuspendReason
+from casebus.envelope import Origin
 from casebus.errors import Conflict
 from casebus.event import Event
 from services.monitoring import commands as asked
@@ -184,6 +185,60 @@ def test_a_follow_up_that_is_scheduled_during_a_rest_is_due_after_it() -> None:
     work.hear(resumed(), day(6))
     [one] = work.open_follow_ups()
     assert one.due_at == day(20)
+
+
+def test_a_follow_up_that_is_told_late_keeps_the_rest_that_lay_before_it_was_told() -> None:
+    """Counted from day 0. The case rests from day 2, and monitoring hears of the opening half a day after that."""
+    work, story = FakeWork(), Story(policy=watching("MISSED_FOLLOW_UP"))
+    work.hear(suspended(10), day(2))
+    story.tell(suspended(10), day(2))
+    story.tell(scheduled(work, opened()), day(2.5), origin=Origin.SYSTEM)
+    work.hear(resumed(), day(7))
+    story.tell(resumed(), day(7))
+    [one] = work.open_follow_ups()
+    assert one.due_at == due_of_follow_up(story) == day(19)
+
+
+def test_a_visit_that_is_entered_after_a_rest_was_made_before_it() -> None:
+    """Of day 1, entered on day 8: the next one is counted from day 1, and the case rested from day 2 to day 6."""
+    work, story = FakeWork(), Story(policy=watching("MISSED_FOLLOW_UP"))
+    work.hear(opened(), day(0))
+    for event, at in ((suspended(10), 2), (resumed(), 6)):
+        work.hear(event, day(at))
+        story.tell(event, day(at))
+    shown = work.contact(day(8), occurred=day(1)).next_due_at
+    [_, scheduled] = work.said()
+    story.tell(scheduled, day(8), occurred=day(1))
+    assert shown == due_of_follow_up(story) == day(19)
+
+
+def test_what_was_due_before_a_rest_that_is_over_is_not_moved_by_it() -> None:
+    work = FakeWork()
+    work.hear(opened(), day(0))
+    for event, at in ((suspended(25), 16), (resumed(), 20)):
+        work.hear(event, day(at))
+    assert work.contact(day(21), occurred=day(1)).next_due_at == day(15)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0, 12), st.floats(0, 12), st.floats(0, 12), st.floats(0, 12))
+def test_whenever_a_rest_and_a_visit_are_told_the_next_is_due_by_both(begin: float, length: float, made: float, entered: float) -> None:
+    """The API's due time is the clock's."""
+    work, story = FakeWork(), Story(policy=watching("MISSED_FOLLOW_UP"))
+    work.hear(opened(), day(0))
+    moments = sorted(
+        [(day(begin), 0, suspended(30)), (day(begin + length), 1, resumed()), (day(made + entered), 2, None)], key=lambda one: one[:2]
+    )
+    for at, _, event in moments:
+        if event is not None:
+            work.hear(event, at)
+            story.tell(event, at)
+        else:
+            work.contact(at, occurred=day(made))
+            [_, scheduled] = work.said()
+            story.tell(scheduled, at, occurred=day(made))
+    [one] = work.open_follow_ups()
+    assert one.due_at == due_of_follow_up(story)
 
 
 def test_no_day_is_chosen_while_the_case_rests() -> None:
