@@ -64,7 +64,7 @@ class BatchItem(BaseModel):
     key: Annotated[str, AfterValidator(_writable)]
     command: str
     id: UUID | None = None
-    version: Annotated[int, Field(ge=0, lt=10**9)] | None = None
+    version: Annotated[int, Field(ge=0, lt=10**9, strict=True)] | None = None
     case_seen: Annotated[dict[str, int], BeforeValidator(_places_seen)] = Field(default_factory=dict)
     body: dict[str, Any] = Field(default_factory=dict)
 

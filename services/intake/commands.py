@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from casebus.command import Command, Slug
 from casebus.contracts.intake import (
@@ -43,11 +43,11 @@ class ReceiveCase(Command):
 class TriageCase(Command):
     priority: Priority
     nature: Nature
-    crisis: bool = False
+    crisis: StrictBool = False
 
 
 class OpenCase(Command):
-    under_way: bool = False
+    under_way: StrictBool = False
 
 
 class ChangePriority(Command):
@@ -117,7 +117,7 @@ class OpenInEmergency(Command):
     """`words`: the caller's own, why the case has to be read at once."""
 
     words: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=2000)]
-    minutes: Annotated[int, Field(ge=1, le=180)] = 180
+    minutes: Annotated[int, Field(ge=1, le=180, strict=True)] = 180
 
 
 class ReviewAccess(Command):

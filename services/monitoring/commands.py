@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StringConstraints, model_validator
 
 from casebus.command import Command, Slug
 from casebus.contracts.monitoring import (
@@ -31,7 +31,7 @@ class RecordContact(Command):
     case_id: UUID
     result: ContactResult
     channel: ContactChannel
-    answers: bool = True
+    answers: StrictBool = True
 
 
 class ScheduleFollowUp(Command):

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from casebus.command import Command, Slug
 from casebus.contracts.planning import (
@@ -49,7 +49,7 @@ class IdentifyNeed(Command):
     agency: Slug | None = None
 
 
-Weight = Annotated[int, Field(ge=0, le=4)]
+Weight = Annotated[int, Field(ge=0, le=4, strict=True)]
 
 
 class PrioritiseNeed(Command):
@@ -152,7 +152,7 @@ class CloseCase(Command):
 
 class ReopenCase(Command):
     reason: ReopenReason
-    under_way: bool = False
+    under_way: StrictBool = False
 
 
 class CompleteImport(Command):

@@ -10,7 +10,7 @@ from casebus.command import Command, Slug
 from casebus.contracts.referral import DeclineReason, ReferralOutcome, ServiceTerm, WithdrawReason
 from services.referral.domain import ServiceKind
 
-Places = Annotated[int, Field(ge=0, le=1_000_000)]
+Places = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
 
 
 class Room(BaseModel):

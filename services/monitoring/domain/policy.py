@@ -64,6 +64,12 @@ def _takes_time(span: Duration, info: ValidationInfo) -> Duration:
     return span
 
 
+def _number(value: Any, info: ValidationInfo) -> Any:
+    if (isinstance(value, bool) or not isinstance(value, int | float)) and info.context != ADOPTED:
+        raise ValueError("write a number, without quotes")
+    return value
+
+
 RUNGS = tuple(Rung)
 """The ladder, from its foot."""
 LEAST = (Rung.WORKER, Rung.SUPERVISOR)
@@ -89,6 +95,7 @@ Time = Annotated[Span, AfterValidator(_takes_time), WithJsonSchema(SPAN | {"patt
 """A span of more than 0."""
 SomePriorities = Annotated[dict[Priority, Time], _OrOnce()]
 ByPriority = Annotated[dict[Priority, Span], _OrOnce(), AfterValidator(_every)]
+Count = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_number)]
 Intervals = Annotated[tuple[Time, ...], AfterValidator(some)]
 Ladder = Annotated[dict[Rung, SomePriorities], AfterValidator(_climbing)]
 
@@ -133,7 +140,7 @@ class Digest:
 class Snooze:
     """How often an alert may be put off, and for how long each time; 0h: never."""
 
-    times: Annotated[int, Field(ge=0, le=9)]
+    times: Annotated[int, Field(ge=0, le=9), BeforeValidator(_number)]
     longest: ByPriority
 
 
@@ -160,11 +167,11 @@ class Policy:
     calendar: Calendar
     follow_up: FollowUps
     duties: dict[str, Annotated[Within | None, BeforeValidator(_off)]]
-    counts: dict[str, Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_off)]] = Field(default_factory=dict)
+    counts: dict[str, Annotated[Count | None, BeforeValidator(_off)]] = Field(default_factory=dict)
     progress: Annotated[frozenset[str], AfterValidator(_known), AfterValidator(_some_progress), Field(json_schema_extra={"minItems": 1})]
     ladder: Ladder
     ladders: dict[str, Ladder] = Field(default_factory=dict)
-    between_agencies: Annotated[float, Field(ge=1, le=10)] | None = None
+    between_agencies: Annotated[float, Field(ge=1, le=10), BeforeValidator(_number)] | None = None
     running: Running = Running.EARLIER
     digest: Digest | None = None
     snooze: Snooze | None = None

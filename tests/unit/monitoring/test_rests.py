@@ -207,8 +207,8 @@ def test_a_visit_that_is_entered_after_a_rest_was_made_before_it() -> None:
         work.hear(event, day(at))
         story.tell(event, day(at))
     shown = work.contact(day(8), occurred=day(1)).next_due_at
-    [_, scheduled] = work.said()
-    story.tell(scheduled, day(8), occurred=day(1))
+    [_, following] = work.said()
+    story.tell(following, day(8), occurred=day(1))
     assert shown == due_of_follow_up(story) == day(19)
 
 
@@ -226,17 +226,15 @@ def test_whenever_a_rest_and_a_visit_are_told_the_next_is_due_by_both(begin: flo
     """The API's due time is the clock's."""
     work, story = FakeWork(), Story(policy=watching("MISSED_FOLLOW_UP"))
     work.hear(opened(), day(0))
-    moments = sorted(
-        [(day(begin), 0, suspended(30)), (day(begin + length), 1, resumed()), (day(made + entered), 2, None)], key=lambda one: one[:2]
-    )
-    for at, _, event in moments:
+    told: list[tuple[float, Event | None]] = [(begin, suspended()), (begin + length, resumed()), (made + entered, None)]
+    for at, event in sorted(told, key=lambda one: one[0]):
         if event is not None:
-            work.hear(event, at)
-            story.tell(event, at)
+            work.hear(event, day(at))
+            story.tell(event, day(at))
         else:
-            work.contact(at, occurred=day(made))
-            [_, scheduled] = work.said()
-            story.tell(scheduled, at, occurred=day(made))
+            work.contact(day(at), occurred=day(made))
+            [_, following] = work.said()
+            story.tell(following, day(at), occurred=day(made))
     [one] = work.open_follow_ups()
     assert one.due_at == due_of_follow_up(story)
 
