@@ -83,6 +83,7 @@ def test_a_long_resistance_is_reviewed_from_its_alert(reader: Page, stage: Stage
     stage.fake.alerts[0]["rule"] = "RESISTANCE_UNREVIEWED"
     opened(reader, stage)
     expect(reader.get_by_role("button", name="Say the cause")).to_have_count(0)
+    expect(reader.get_by_role("button", name="Resolve")).to_have_count(0)
     form = reader.get_by_role("form", name="I have looked at why the client turns away")
     form.get_by_label("Is the client able to take part?").select_option("In doubt: a full assessment is due")
     form.get_by_label("What is tried now").select_option("The relationship first")
@@ -90,6 +91,14 @@ def test_a_long_resistance_is_reviewed_from_its_alert(reader: Page, stage: Stage
     expect(reader.get_by_role("status")).to_contain_text("The review is noted")
     body = {"capacity": "IN_DOUBT", "approach": "RELATIONSHIP_FIRST"}
     assert stage.fake.asked == [(f"review of {stage.fake.alerts[0]['case_id']}", body)]
+
+
+def test_an_emergency_access_is_not_resolved_without_its_review(reader: Page, stage: Stage) -> None:
+    stage.fake.alerts[0]["rule"] = "EMERGENCY_ACCESS_UNREVIEWED"
+    opened(reader, stage)
+    expect(reader.get_by_role("button", name="Resolve")).to_have_count(0)
+    expect(reader.locator(".acts")).to_contain_text("once somebody else has reviewed the access")
+    expect(reader.get_by_role("button", name="Acknowledge")).to_have_count(1)
 
 
 def test_a_double_click_does_it_once(page: Page, stage: Stage) -> None:

@@ -35,6 +35,8 @@ def test_a_client_who_turns_away_again_has_a_supervisor_look_at_it(platform: Pla
     platform.clock.step(platform.clock.now() + timedelta(days=8))
     [alert] = until(lambda: alerts(nurse, case_id, "RESISTANCE_UNREVIEWED"))
     assert (alert["agency"], alert["rung"]) == ("resisted-clinic", "SUPERVISOR")
+    by_hand = supervisor.tell("monitoring", f"/alerts/{alert['alert_id']}/resolution", {"done": "OTHER"}, version=alert["version"])
+    assert (by_hand.status_code, "/resistance/review" in by_hand.json()["detail"]) == (409, True)
     body = {"capacity": "IN_DOUBT", "approach": "RELATIONSHIP_FIRST"}
     assert nurse.tell("monitoring", f"/cases/{case_id}/resistance/review", body).status_code == 403
     reviewed = supervisor.tell("monitoring", f"/cases/{case_id}/resistance/review", body, version=alert["version"])  # as the console does

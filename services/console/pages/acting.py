@@ -109,6 +109,8 @@ ACTS: Mapping[str, Act] = {
 """By the last part of the command's path, in monitoring as here."""
 ASKED_BY: Mapping[str, str] = {"cause": "STALLED_CASE", "review": "RESISTANCE_UNREVIEWED"}
 """What one rule alone asks for."""
+BY_REVIEW = frozenset({"RESISTANCE_UNREVIEWED", "EMERGENCY_ACCESS_UNREVIEWED"})
+"""Only the review ends these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def open_to(alert: AlertItem) -> frozenset[str]:
         return frozenset()
     never = {"IN_WORK": {"acknowledgement", "work"}, "ACKNOWLEDGED": {"acknowledgement"}, "SUPPRESSED": {"suppression"}}
     not_asked = {name for name, rule in ASKED_BY.items() if rule != alert.rule}
-    return frozenset(ACTS) - never.get(alert.state, set()) - not_asked
+    reviewed = {"resolution"} if alert.rule in BY_REVIEW else set()
+    return frozenset(ACTS) - never.get(alert.state, set()) - not_asked - reviewed
 
 
 def moments(now: datetime) -> list[datetime]:

@@ -1,6 +1,7 @@
 """An alert as those who act on it see it: raised, acknowledged, in work, put off, climbing, and ended by an act, by late evidence, or with
 its subject."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -29,6 +30,11 @@ from services.monitoring.domain.directory import OF_A_REGION
 
 STALL = "STALLED_CASE"
 LONGEST_WAIT = timedelta(days=30)
+REVIEWS: Mapping[str, str] = {
+    "RESISTANCE_UNREVIEWED": "a supervisor or the coordinator records it in monitoring: POST /api/cases/{id}/resistance/review",
+    "EMERGENCY_ACCESS_UNREVIEWED": "who didn't have the access records it in intake: POST /api/cases/{id}/emergency-access/review",
+}
+"""The rules whose duty is that another person looks at what was done, and how that is recorded. Nothing else resolves their alerts."""
 
 
 class AlertState(StrEnum):
@@ -130,8 +136,10 @@ class Alert:
         return self._next(AlertState.RAISED) if self.state in HELD and self.until == said.until_at else None
 
     def resolve(self, done: WorkDone | None = None) -> tuple["Alert", AlertResolved]:
-        """Somebody acted, and says what was done: it climbs no further."""
+        """Somebody acted, and says what was done: it climbs no further. Raises Conflict where only a review ends it."""
         self._must_be_open()
+        if self.rule in REVIEWS:
+            raise Conflict(f"Only the review ends it, and by itself: {REVIEWS[self.rule]}.")
         return self._next(AlertState.RESOLVED), self._acted(done)
 
     def _acted(self, done: WorkDone | None = None) -> AlertResolved:

@@ -255,6 +255,20 @@ def test_a_resolve_says_what_was_done() -> None:
     assert (said.cause, said.done) == (AlertCause.ACTED, WorkDone.CLIENT_SEEN)
 
 
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [("RESISTANCE_UNREVIEWED", "/resistance/review"), ("EMERGENCY_ACCESS_UNREVIEWED", "/emergency-access/review")],
+)
+def test_what_another_person_has_to_review_is_resolved_by_that_alone(rule: str, path: str) -> None:
+    work = of_alert()
+    [alert] = work.alerts.all()
+    work.alerts.put(replace(alert, version=alert.version + 1, rule=rule))
+    with pytest.raises(Conflict, match=f"Only the review ends it.*POST .*{path}"):
+        handlers.resolve_alert(some("alert"), asked.ResolveAlert(done=WorkDone.CLIENT_SEEN), work)
+    assert work.said() == []
+    assert taken(work).is_open
+
+
 def test_an_acknowledgement_still_holds_one_window_beside_work() -> None:
     story, about = stalled()
     story.tell(AlertAcknowledged(**about), day(32))

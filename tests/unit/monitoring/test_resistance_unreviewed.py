@@ -11,6 +11,7 @@ from casebus.contracts.monitoring import (
     AlertResolved,
     Approach,
     Capacity,
+    ContactResult,
     FollowUpScheduled,
     Resistance,
     ResistanceReviewed,
@@ -67,6 +68,17 @@ def test_once_is_not_long_and_another_cause_is_no_resistance() -> None:
     turn_away(story, 31)
     turn_away(story, 62, StallCause.FORGOTTEN)
     assert story.said(day(200)) == []
+
+
+def test_refused_contacts_say_no_cause_and_the_stall_asks_for_it() -> None:
+    """They are no progress either, so that a client who refuses every visit is not forgotten."""
+    story = Story(policy=watching(RULE, "STALLED_CASE"))
+    for at in (10, 20, 25):
+        story.contact(None, day(at), result=ContactResult.REFUSED)
+    turn_away(story, 31)
+    story.contact(None, day(35), result=ContactResult.REFUSED)
+    alerts = [event.rule for event in story.said(day(60)) if isinstance(event, AlertRaised)]
+    assert alerts == ["STALLED_CASE"]
 
 
 def test_who_came_back_in_between_turns_away_for_the_first_time() -> None:
