@@ -21,6 +21,7 @@ from casebus.consumer import Consumer
 from casebus.errors import LogBroken
 from casebus.kafka import Log, name_of
 from casebus.relay import Relay, claim
+from casebus.settings import MissingSetting
 from casebus.topics import Topic
 
 API_SECONDS = 3
@@ -132,13 +133,16 @@ class Service:
         tracing.finish(TELEMETRY_SECONDS)
 
     def _work(self, name: str, job: Job) -> None:
+        mend = "start the service again"
         try:
             job(self._stop)
             ended = "it ended"
         except Exception as error:  # noqa: BLE001  # whatever ended it, /readyz must say so
             ended = type(error).__name__
+            if isinstance(error, MissingSetting):
+                mend = f"{error}; then {mend}"
         if not self._stop.is_set():
-            self.faults.append(f"{name} does not run any more ({ended}): start the service again")
+            self.faults.append(f"{name} does not run any more ({ended}): {mend}")
             log.error("job ended", job=name, reason=ended)
 
 

@@ -5,7 +5,7 @@ they were stated, in monitoring's own outbox: whoever reads a watermark first se
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event as Signal
@@ -129,7 +129,7 @@ class Adopter:
         mine = [stating[one] for one in work.undecided(stating)] if new else []
         if not mine:
             return
-        must_be_whole(before, mine)
+        must_be_whole(before, mine, self.files.places)
         work.cause = Cause(
             agency="operations", actor="system-monitoring", actor_role=Role.SYSTEM, actor_agency="operations", origin=Origin.SYSTEM
         )
@@ -148,18 +148,22 @@ class Adopter:
             if scope_of(one.written) == scope and _name(one.written) == _name(written):
                 if _text(one.written) == _text(written):
                     return False
-                raise BadPolicy(f"{_name(written)}: version: it was adopted with other words; raise it")
+                place = self.files.places[scope]
+                raise BadPolicy(f"{place}: version: {_name(written)} was adopted with other words: raise it, or write what it said")
         return True
 
 
-def must_be_whole(before: list[Adoption], new: list[Written]) -> None:
-    """Raises BadPolicy where a policy that is in force can't be used with these."""
+def must_be_whole(before: list[Adoption], new: list[Written], places: Mapping[Scope, str]) -> None:
+    """Raises BadPolicy where a policy that is in force can't be used with these: by the file of that policy, else by those of these."""
     regimes = adopted([*before, *_in_turn(Adoption(since=LATEST, written=written) for written in new)])
     for region, agency in {scope_of(one.written) for one in before} | {scope_of(written) for written in new}:
         try:
             regimes.of(region, agency)
         except ValidationError as error:
-            raise BadPolicy(f"the policy of region {region} {agency}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+            where = places.get((region, agency)) or ", ".join(places[scope_of(written)] for written in new)
+            whose = f"the policy of region {region}" + (f" and agency {agency}" if agency else "")
+            fix = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+            raise BadPolicy(f"{where}: {whose}, which is in force, can't be used with this: {fix}; and raise the version") from None
 
 
 def _wake_some(connection: Connection) -> bool:

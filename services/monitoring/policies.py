@@ -47,6 +47,11 @@ class Policies:
     def documents(self) -> dict[Scope, Written]:
         return {scope_of(file.value): file.value for file in self.files}
 
+    @property
+    def places(self) -> dict[Scope, str]:
+        """Of each policy's file its name, and the line of the version."""
+        return {scope_of(file.value): f"{file.name}: line {file.place(('version',))[0]}" for file in self.files}
+
     def of(self, region: str, agency: str = "") -> Policy:
         """An agency's own, else its region's, else that for everywhere."""
         own = self.by_agency.get((region, agency)) or self.by_agency.get((EVERYWHERE, agency))

@@ -78,7 +78,7 @@ def test_a_version_is_stated_once_however_often_one_starts(office: Office) -> No
 def test_the_same_version_with_other_words_is_refused(office: Office) -> None:
     office.start()
     office.write("base", **BASE | {"duties": {**BASE["duties"], **stall("9d")}})
-    with pytest.raises(BadPolicy, match=r"base/1: version: .*raise it"):
+    with pytest.raises(BadPolicy, match=r"^base.yaml: line \d+: version: base/1 .*raise it"):
         office.start()
 
 
@@ -89,7 +89,7 @@ def test_a_policy_that_others_in_force_cannot_live_with_is_refused(office: Offic
     office.start()
     (office.folder / "north.yaml").unlink()
     office.write("base", **BASE | {"version": "2"})
-    with pytest.raises(BadPolicy, match=r"region north.*calendar.hours"):
+    with pytest.raises(BadPolicy, match=r"^base.yaml: line \d+: the policy of region north.*calendar.hours"):
         office.start()
 
 

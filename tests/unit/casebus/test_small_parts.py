@@ -199,6 +199,16 @@ def test_a_job_that_ends_unasked_is_a_fault_that_is_told() -> None:
     assert len(service.faults) == 2
 
 
+def test_a_job_that_ends_for_what_a_person_wrote_says_what_to_mend() -> None:
+    def refused(_: threading.Event) -> None:
+        raise MissingSetting("base.yaml: line 2: version: raise it")
+
+    service = Service(name="sample", app=FastAPI(), port=0, jobs={})
+    service._work("policies", refused)
+    [fault] = service.faults
+    assert fault.startswith("policies does not run any more (MissingSetting): base.yaml: line 2: version: raise it; then start")
+
+
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """An environment that is whole."""
