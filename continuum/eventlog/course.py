@@ -1,6 +1,7 @@
 """How far a case has come by a row of its log: what its services would refuse there is known before anything is sent.
 
 A case of which an act is refused is not taken whole, and its clocks wait: so nothing that can be known beforehand is left to that.
+tests/contract/test_dry_run.py holds it and the services together.
 """
 
 from dataclasses import dataclass
@@ -73,13 +74,15 @@ _FIXES: Final = {
 
 @dataclass(slots=True)
 class Course:
-    """The stage of one case, and what else its services ask before they do something."""
+    """The stage of one case, and what else its services ask before they do something. `steps` are the plan's, without those that were
+    skipped or ended with the case; `open_steps` those that are not over."""
 
     stage: Stage = Stage.RECEIVED
     priority: object = None
     proposed: object = None
     goals: int = 0
     steps: int = 0
+    open_steps: int = 0
 
     def says_nothing_new(self, step: Step) -> bool:
         """Whether it is so already: that isn't told again."""
@@ -103,8 +106,15 @@ class Course:
         """It was done."""
         self.stage = _AFTER.get(step.do, self.stage)
         self.goals += step.do == "set-goal"
-        self.steps += (step.do == "plan-step") - (step.do == "skip-step")
         match step.do:
+            case "plan-step":
+                self.steps, self.open_steps = self.steps + 1, self.open_steps + 1
+            case "finish-step":
+                self.open_steps -= 1
+            case "skip-step":
+                self.steps, self.open_steps = self.steps - 1, self.open_steps - 1
+            case "close-case":
+                self.steps, self.open_steps = self.steps - self.open_steps, 0
             case "triage-case" | "change-priority":
                 self.priority = step.body.get("priority")
             case "propose-lead":
