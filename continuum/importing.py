@@ -46,16 +46,19 @@ def import_log(path: Path, mapping_path: Path, *, dry_run: bool, console: Consol
 
 
 def _send_log(path: Path, mapping: Mapping, rows: Spool, found: bring_in.Summary, console: Console, say: Callable[[str], object]) -> int:
-    home, refused = home_folder(), 0
+    home, refused, untouched = home_folder(), 0, 0
     urls = _urls(home)
     who: dict[str, str] = {"actor": "csv-importer", "agency": "operations", "region": mapping.region}
     try:
         with sending(home, urls, **who) as sender, progress.shown(console, "Importing") as watch:
             for trouble in bring_in.send(path, mapping, rows, found, sender, watch):
                 refused += 1
+                untouched += bring_in.is_untouched(trouble)
                 say(str(trouble))
-        if refused:
-            say(f"{refused} cases were not taken whole, and their clocks wait: mend what was refused and import the file again")
+        if untouched:
+            say(f"{untouched} cases stay as they were before this import: mend their rows and import the file again")
+        if refused > untouched:
+            say(f"{refused - untouched} cases were not taken whole, and their clocks wait: mend what was refused and import the file again")
         say(_figures(home, urls, mapping.region, cases=found.cases))
     except (BatchFailed, NotSettled, httpx.HTTPError) as error:
         raise LocalFailure(f"{error}: once the services answer, run it again, nothing is done twice") from None

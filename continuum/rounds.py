@@ -24,17 +24,19 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trouble:
-    """An act that was refused; the rest of its case is skipped. Names the place in the input, never a value."""
+    """An act that was refused; the rest of its case is skipped. Names the place in the input, never a value. `detail`: what to do."""
 
     spot: str
     service: str
     command: str
     status: int
     title: str
+    detail: str = ""
     skipped: int
 
     def __str__(self) -> str:
-        return f"{self.spot}: {self.service} refused {self.command}: {self.status} {self.title} ({self.skipped} later acts skipped)"
+        said = f"{self.status} {self.title}" + (f": {self.detail}" if self.detail else "")
+        return f"{self.spot}: {self.service} refused {self.command}: {said} ({self.skipped} later acts skipped)"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -121,5 +123,19 @@ class _Turn:
 
 
 def _trouble(act: Act, answer: Answer, *, skipped: int) -> Trouble:
-    title = str(answer.problem("title") or "no title")
-    return Trouble(spot=act.spot, service=act.service, command=act.command, status=answer.status, title=title, skipped=skipped)
+    return Trouble(
+        spot=act.spot,
+        service=act.service,
+        command=act.command,
+        status=answer.status,
+        title=str(answer.problem("title") or "no title"),
+        detail=_to_do(answer),
+        skipped=skipped,
+    )
+
+
+def _to_do(answer: Answer) -> str:
+    """What the problem says to do, with its fields; our services repeat no value there."""
+    fixes = answer.problem("errors")
+    said = [f"{fix.get('field')}: {fix.get('fix')}" for fix in fixes if isinstance(fix, dict)] if isinstance(fixes, list) else []
+    return " ".join([str(answer.problem("detail") or ""), "; ".join(said)]).strip()

@@ -7,9 +7,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from continuum.acts import OWNERS, CasePlan
 from continuum.eventlog.mapping import Mapping
 from continuum.eventlog.plan import import_id, plan_case
 from continuum.eventlog.spool import Spool
-from continuum.eventlog.table import Fault, Faults, Reading, Row, Table
+from continuum.eventlog.table import Fault, Faults, Problem, Reading, Row, Table
 from continuum.flow import Flow
 from continuum.progress import Watch
 from continuum.rounds import Sender, Trouble
@@ -85,9 +86,23 @@ def send(path: Path, mapping: Mapping, spool: Spool, found: Summary, sender: Sen
     plans = (plan for plan in _plans(path, mapping, spool) if isinstance(plan, CasePlan))
     total, done = found.commands + found.cases * len(OWNERS), 0
     while some := list(islice(plans, TOGETHER)):
-        yield from Flow(some, sender).bring_in(until, one, partial(_onward, watch, done, total)).troubles
+        yield from map(_by_its_first_row, Flow(some, sender).bring_in(until, one, partial(_onward, watch, done, total)).troubles)
         done += sum(len(plan.acts) + len(OWNERS) for plan in some)
     watch(total, total)
+
+
+def is_untouched(trouble: Trouble) -> bool:
+    """Whether nothing of the case was done by this import: it was there before, and stays as it was."""
+    return trouble.command == "receive-case"
+
+
+def _by_its_first_row(trouble: Trouble) -> Trouble:
+    """A case that came in before can't be received otherwise: its key was used for another request, or its number is taken."""
+    if is_untouched(trouble) and "Idempotency-Key" in trouble.detail:
+        return replace(trouble, detail=Problem.CAME_OTHERWISE.value)
+    if is_untouched(trouble) and trouble.status == HTTPStatus.CONFLICT:
+        return replace(trouble, detail=Problem.CAME_BEFORE.value)
+    return trouble
 
 
 def digest(path: Path, mapping: Mapping) -> str:

@@ -207,8 +207,9 @@ class _Writer:
     def _told(
         self, row: Row, command: str, service: str, agency: str, body: dict[str, Json], *, about: str | None, makes: str | None
     ) -> Act:
-        """Its key is made of what happened, so that a file in which lines were added says the others again."""
-        fact = f"{command} {agency} {row.at.isoformat()}"
+        """Its key is made of what happened, so that a file in which lines were added says the others again. A case is received once, by
+        whichever row: what is received otherwise than before is refused, and no second case."""
+        fact = "the case" if makes == "case" else f"{command} {agency} {row.at.isoformat()}"
         self.said[command] += 1
         self.said[fact] += 1
         return Act(

@@ -52,6 +52,8 @@ class Problem(StrEnum):
     NOT_PROPOSED = "the lead is not proposed to this agency: map an earlier activity to propose-lead"
     NO_ACTOR = "write the worker's code: the activity assigns one"
     NO_DUE = "write the day: the activity needs one"
+    CAME_OTHERWISE = "the case came in before by another first row or mapping, and that stays: write this row as it was, what is new below"
+    CAME_BEFORE = "the agency has this case already, by its own work or by an import a week ago or more: leave its rows out"
 
 
 @dataclass(frozen=True, slots=True, order=True)

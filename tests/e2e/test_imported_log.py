@@ -151,6 +151,31 @@ def test_an_imported_log_raises_the_alerts_that_its_rows_owe(platform: Platform,
     assert stated(platform) == counts, "sent twice, it changes nothing"
 
 
+def test_a_case_whose_first_row_has_changed_is_named_by_it_and_stays_as_it_was(
+    platform: Platform, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, mapping = tmp_path / "log.csv", tmp_path / "map.yaml"
+    mapping.write_text(MAP)
+
+    def imported(*rows: str) -> tuple[int, str]:
+        log.write_text("\n".join(["number,what,when,office,code", *rows]) + "\n")
+        return bring_in(log, mapping), capsys.readouterr().out
+
+    came, visit = "FR-1,came,2026-02-02 09:00,H1,", "FR-1,visit,2026-02-03 09:00,H1,"
+    assert imported(came, visit)[0] == 0
+    counts = stated(platform)
+    for hour, office in (("08", "H1"), ("09", "H2")):
+        refused, said = imported(f"FR-1,visit,2026-02-04 09:00,{office},", f"FR-1,came,2026-02-02 {hour}:00,{office},")
+        assert refused == 1
+        assert "log.csv:3: intake refused receive-case: 422" in said
+        assert "the case came in before by another first row or mapping, and that stays: write this row as it was" in said
+        assert "1 cases stay as they were" in said
+        assert "their clocks wait" not in said
+        assert stated(platform) == counts
+    assert imported(came, visit, "FR-1,visit,2026-02-04 09:00,H1,")[0] == 0
+    assert stated(platform) != counts, "what is new below it came in"
+
+
 def test_the_worked_example_comes_in_and_leaves_the_one_that_was_forgotten(platform: Platform, home: Path) -> None:
     folder = Path(__file__).parents[2] / "docs" / "import"
     assert bring_in(folder / "shelter-log.csv", folder / "shelter-map.yaml") == 0

@@ -15,6 +15,7 @@ from continuum.eventlog.spool import spool
 from continuum.eventlog.table import Faults, Problem, Reading, Row, Table
 from continuum.importing import import_log
 from continuum.local.process import LocalFailure
+from continuum.rounds import Trouble
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HEAD = "case,name,what,when,who,staff,by"
@@ -248,6 +249,17 @@ def test_keys_are_of_the_facts_so_a_file_that_grew_says_the_others_again() -> No
     short, long = plan("in H", "seen H"), plan("in H", "seen H", "ask S", "yes S")
     assert {act.key for act in short.acts} < {act.key for act in long.acts}
     assert len({act.key for act in long.acts}) == len(long.acts)
+
+
+def test_a_case_is_received_by_one_key_so_that_another_first_row_makes_no_second_case() -> None:
+    [before, *_], [after, *_] = plan("in H").acts, plan("in S", "seen S").acts
+    assert before.agency != after.agency
+    assert before.key == after.key
+
+
+def test_what_a_service_refuses_says_what_to_do_about_it() -> None:
+    said = Trouble(spot="log.csv:2", service="intake", command="receive-case", status=409, title="Conflict", detail="Do this.", skipped=3)
+    assert str(said) == "log.csv:2: intake refused receive-case: 409 Conflict: Do this. (3 later acts skipped)"
 
 
 def test_what_begin_says_is_done_with_the_first_row(tmp_path: Path) -> None:
