@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC
 
 from casebus.contracts.intake import CaseOpened
-from casebus.contracts.monitoring import ContactRecorded, ContactResult, StallExplained
+from casebus.contracts.monitoring import AlertCause, AlertResolved, ContactRecorded, ContactResult, StallExplained
 from casebus.contracts.planning import CaseClosed, CaseReopened
 from services.monitoring.domain.clock import Clock
 from services.monitoring.domain.conditions import Asked, Conditions, Times, on, retimes
@@ -18,14 +18,14 @@ CONDITIONS = Conditions(start=(on(CaseOpened), on(CaseReopened)))
 
 
 def clocks(history: History, policy: Policy) -> Iterator[Clock]:
-    """Started by the opening, by each progress and by each answer to "why is there none?" while the case is open; stopped by the next
-    progress; ended by the closure."""
+    """Started by the opening, by each progress and by each answer to "why is there none?" (or a resolve without one) while the case is
+    open; stopped by the next progress; ended by the closure."""
     begun = list(CONDITIONS.starts(history))
     turns = history.facts_of(CaseOpened, CaseReopened, CaseClosed)
     progress = [fact for fact in history.facts if is_progress(fact, policy)]
     pauses = tuple(CONDITIONS.pauses(history, policy))
-    explained = history.facts_of(StallExplained)
-    for start in (*begun, *(fact for fact in (*progress, *explained) if _was_open(fact, turns))):
+    answered = (*history.facts_of(StallExplained), *_resolved(history))
+    for start in (*begun, *(fact for fact in (*progress, *answered) if _was_open(fact, turns))):
         due, deadline = _times(Asked(start, start, policy, history.priority_at(start)))
         yield Clock(
             subject=history.case_id,
@@ -37,6 +37,14 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
             retimes=tuple(retimes(history, policy, start, _times)),
             pauses=pauses,
         )
+
+
+def _resolved(history: History) -> Iterator[Fact]:
+    """Stalls that somebody resolved without saying why: else nobody would hear of the case again before there is progress."""
+    explained = {said.alert_id for _, said in history.of(StallExplained)}
+    for fact, said in history.of(AlertResolved):
+        if said.rule == NAME and said.cause is AlertCause.ACTED and said.alert_id not in explained:
+            yield fact
 
 
 def _times(asked: Asked) -> Times:

@@ -76,6 +76,28 @@ def test_a_case_that_waits_has_until_then_and_any_other_the_policys_time_again()
     assert due(forgotten, 62) == [30, 61]
 
 
+def test_a_stall_that_is_resolved_without_a_cause_has_the_policys_time_again() -> None:
+    """Else nobody would hear of the case again."""
+    story = Story(policy=watching("STALLED_CASE"))
+    story.state(day(31))
+    [raised] = story.said(day(31), about=AlertRaised)
+    assert isinstance(raised, AlertRaised)
+    story.tell(AlertResolved(case_id=CASE, alert_id=raised.alert_id, rule="STALLED_CASE", cause=AlertCause.ACTED), day(32))
+    assert due(story, 62) == [30]
+    assert due(story, 62.1) == [30, 62]
+    story.contact(None, day(50))
+    assert due(story, 70) == [30]
+
+
+def test_what_ends_with_the_answer_or_by_progress_begins_no_time_of_its_own() -> None:
+    story = Story(policy=watching("STALLED_CASE"))
+    story.tell(explained(StallCause.WAITING_ON, until=70), day(31))
+    story.tell(AlertResolved(case_id=CASE, alert_id=ALERT, rule="STALLED_CASE", cause=AlertCause.ACTED), day(31))
+    story.tell(AlertResolved(case_id=CASE, alert_id=some("other"), rule="MISSED_FOLLOW_UP", cause=AlertCause.ACTED), day(32))
+    story.tell(AlertResolved(case_id=CASE, alert_id=some("late"), rule="STALLED_CASE", cause=AlertCause.LATE), day(33))
+    assert due(story, 69) == [30]
+
+
 def test_progress_stops_it_and_only_progress() -> None:
     story = Story(policy=watching("STALLED_CASE"))
     story.tell(explained(StallCause.WAITING_ON, until=45), day(31))
