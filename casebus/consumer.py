@@ -31,8 +31,11 @@ STOPPED_SECONDS = 5.0
 ALONE_SECONDS = 30.0
 """How long a member is without any partition until it asks whether the others have them all. If not it joins anew: the client was seen to
 wait for good when its broker had left."""
-GIVES_WAY_SECONDS = 5.0
+GIVES_WAY_SECONDS = 10.0
 """How long a batch waits at most for what goes before it."""
+RESTS, RESTS_SECONDS = 2.0, 0.25
+"""After a batch that is not full a track rests so many times as long as that took, and at most so long. A batch costs as much as many of its
+records: single ones that come one after the other are read together, the more of them the more the machine has to do."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
@@ -81,6 +84,7 @@ class Consumer:
         self._holes: Counter[str] = Counter()
         self._looked = 0.0
         self._held = 0.0
+        self._rests_until = 0.0
         self._under_way: _UnderWay | None = None
         self._generations: Mapping[str, int] = {}
         self.stopped_because: str | None = None
@@ -155,6 +159,7 @@ class Consumer:
     def _turn(self, reader: Reader, stop: Signal) -> None:
         """Read the next batch, also while a full one before it is on its way; then apply it."""
         self._give_way(stop)
+        self._rest(stop)
         read_in = self._generations  # as it was before: while it polls, partitions may change hands
         batch = [self._track.parse(record) for record in reader.batch(self._track.most, 0 if self._under_way else 0.2)]
         if not self._arrived(reader, stop):
@@ -164,9 +169,16 @@ class Consumer:
         self._under_way = _UnderWay(self._apply, batch, read_in)
         if len(batch) == self._track.most:
             return self._under_way.start()
+        began = monotonic()
         self._under_way.run()
         self._arrived(reader, stop)
+        ended = monotonic()
+        self._rests_until = ended + min((ended - began) * RESTS, RESTS_SECONDS)
         return None
+
+    def _rest(self, stop: Signal) -> None:
+        if self._under_way is None and (early := self._rests_until - monotonic()) > 0:
+            stop.wait(early)
 
     def _give_way(self, stop: Signal) -> None:
         end = monotonic() + GIVES_WAY_SECONDS

@@ -24,6 +24,8 @@ SEND_SECONDS = 4.0
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 3.0
 """How often a reader looks whether its topics are still the same, and how long it waits for that answer."""
+TOGETHER_SECONDS = 0.01
+"""All owners state how far they are at the same moment (service.py): who waits so long reads what they say at once."""
 _NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 """What a broker says of a topic that was made a moment ago."""
 
@@ -351,9 +353,9 @@ class NewestRecords:
         self._identities = _Identities(cluster, topics)
 
     def batch(self, limit: int, seconds: float) -> list[Record]:
-        """What is there, up to `limit`; waits for the first record only. Raises TopicMadeAgain."""
+        """What is there, up to `limit`; waits for the first record, and a moment for those that come with it. Raises TopicMadeAgain."""
         self._identities.look()
-        return _batch(self._consumer, limit, seconds)
+        return _batch(self._consumer, limit, seconds, TOGETHER_SECONDS)
 
     def close(self) -> None:
         self._consumer.close()
@@ -375,11 +377,11 @@ def _reading(cluster: Cluster, group: str) -> dict[str, Any]:
     }
 
 
-def _batch(consumer: Consumer, limit: int, seconds: float) -> list[Record]:
+def _batch(consumer: Consumer, limit: int, seconds: float, more: float = 0) -> list[Record]:
     first = consumer.poll(seconds)
     if first is None:
         return []
-    messages, records = [first, *consumer.consume(limit - 1, 0)], []
+    messages, records = [first, *consumer.consume(limit - 1, more)], []
     messages.reverse()
     while messages:  # each is dropped once it is read: what the client makes of a batch is more than a processor has at hand
         if (record := _record(messages.pop())) is not None:

@@ -28,6 +28,10 @@ API_SECONDS = 3
 """What requests in flight have when the service is told to end."""
 JOB_SECONDS = 1.5
 """What the jobs have after that. One that is still waiting for a broker is left: everything it does is done again by the next."""
+TOGETHER_SECONDS = 0.01
+"""How long a relay that has sent something waits for what is stated next, to send it together."""
+LOOK_SECONDS = 0.05
+"""How often a relay looks for what another process of its service has stated; of its own it is told at once."""
 TELEMETRY_SECONDS = 0.4
 """And what is left for the last spans, after the jobs."""
 log = telemetry.logger(__name__)
@@ -90,7 +94,8 @@ class RelayLoop:
             sent = relay.drain()
             if sent:
                 metrics.PUBLISHED.labels(self.owner).inc(sent)
-            self.wake.wait(0.02)
+                stop.wait(TOGETHER_SECONDS)
+            self.wake.wait(LOOK_SECONDS)
             self.wake.clear()
         relay.drain()
 

@@ -32,6 +32,9 @@ from services.monitoring.policies import Rulebook
 from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
 
+CROWD, GATHERED = 10_000, timedelta(seconds=1)
+"""Where so many follow within this time, the first of them wait for it: what was stated of the first has to be read before more is known
+to be due, and to read it takes longer than to state the others."""
 FIRED_AT_ONCE, PREPARED_AT_ONCE = 200, 10
 """Cases of a partition in one transaction. The second is small: there is time, and others wait for this process."""
 SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
@@ -39,11 +42,14 @@ SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
 SAID_AHEAD = (AlertRaised, FollowUpMissed)
 """What can be said ahead: what changes an alert depends on what people do to it meanwhile."""
 _DUE = text("""
-    SELECT c.case_id, c.look_at, w.reached
+    SELECT CAST(c.case_id AS text), c.look_at, w.reached
     FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
       SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
         AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
       ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
+_FOLLOWING = text("""
+    SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(CAST(:parts AS int[])) AND ahead
+      AND look_at BETWEEN :known AND :gathered LIMIT :crowd) following""")
 _COMING = text("""
     SELECT c.case_id, c.look_at FROM unnest(CAST(:parts AS int[])) AS w (part) CROSS JOIN LATERAL (
       SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at > :soon AND look_at < :far AND NOT ahead
@@ -54,34 +60,36 @@ _STAMP = text("""
       SELECT concat_ws(':', topic, count(*), sum(seq)) AS said, max(recorded_at) AS newest
       FROM own.head WHERE topic = ANY(:topics) GROUP BY topic) t""")
 _HOLDING = text("""
-    SELECT case_id FROM own.prepared p
+    SELECT CAST(p.case_id AS text) FROM own.prepared p
       JOIN unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, look_at, known)
       USING (case_id, look_at)
     WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND p.stamp = :stamp AND (p.until IS NULL OR d.known <= p.until)""")
-_DECIDE = text("INSERT INTO own.decision (id) SELECT unnest(decisions) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
-_FILL = """
-    INSERT INTO {table} (id, version, body) SELECT r.id, 1, r.body || CASE WHEN '{table}' = 'own.alert'
-      THEN jsonb_build_object('raised_at', CAST(:now AS text), 'told_at', CAST(:now AS text), 'decided_below', d.watermark) ELSE '{{}}' END
-    FROM own.prepared p JOIN unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, watermark) USING (case_id)
-      CROSS JOIN LATERAL unnest(p.tables, p.ids, p.bodies) AS r (place, id, body)
-    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = '{table}' ORDER BY r.id"""
 _ALIKE = text("""
-    SELECT labels, tables, keys, count(*), bool_or(follow_ups <> '{}') FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))
-    GROUP BY labels, tables, keys""")
+    SELECT labels, keys, count(*), bool_or(follow_ups <> '{}') FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))
+    GROUP BY labels, keys""")
 _MISSED = text("SELECT unnest(follow_ups), unnest(missed) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _REACHABLE = text("SELECT key FROM own.recipient WHERE key = ANY(CAST(:keys AS text[]))")
 _TOLD = text("""
-    SELECT r.id, p.priority FROM own.prepared p CROSS JOIN LATERAL unnest(p.tables, p.ids) AS r (place, id)
-    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND r.place = 'own.alert' AND p.keys && CAST(:keys AS text[])""")
-_EMIT = text("""
+    SELECT unnest(ids), priority FROM own.prepared
+    WHERE case_id = ANY(CAST(:cases AS uuid[])) AND keys && CAST(:keys AS text[])""")
+_STATE = text("""
+    WITH p AS (
+      DELETE FROM own.prepared USING unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, watermark)
+      WHERE prepared.case_id = d.case_id RETURNING prepared.*, d.watermark
+    ), decided AS (
+      INSERT INTO own.decision (id) SELECT unnest(decisions) FROM p
+    ), raised AS (
+      INSERT INTO own.alert (id, version, body) SELECT a.id, 1,
+        a.body || jsonb_build_object('raised_at', CAST(:now AS text), 'told_at', CAST(:now AS text), 'decided_below', p.watermark)
+      FROM p CROSS JOIN LATERAL unnest(p.ids, p.bodies) AS a (id, body) ORDER BY a.id
+    ), seen AS (
+      UPDATE copy.watch SET look_at = p.until, ahead = false FROM p WHERE watch.case_id = p.case_id
+    )
     SELECT count(*) FROM (
-      SELECT array_agg(e.topic) AS topics, array_agg(case_id) AS subjects, array_agg(e.content) AS contents,
+      SELECT array_agg(e.topic) AS topics, array_agg(p.case_id) AS subjects, array_agg(e.content) AS contents,
         array_agg(e.attributes) AS attributes, array_agg(CAST(NULL AS timestamptz)) AS occurred, array_agg(e.cause) AS causes
-      FROM own.prepared, unnest(topics, contents, own.prepared.attributes, causes) AS e (topic, content, attributes, cause)
-      WHERE case_id = ANY(CAST(:cases AS uuid[]))) p, own.emit(p.topics, p.subjects, p.contents, p.attributes, p.occurred, p.causes)""")
-_LOOK_AGAIN = text("""
-    UPDATE copy.watch w SET look_at = p.until, ahead = false FROM own.prepared p
-    WHERE w.case_id = p.case_id AND w.case_id = ANY(CAST(:cases AS uuid[])) AND p.case_id = ANY(CAST(:cases AS uuid[]))""")
+      FROM p CROSS JOIN LATERAL unnest(p.topics, p.contents, p.attributes, p.causes) AS e (topic, content, attributes, cause)) e,
+      own.emit(e.topics, e.subjects, e.contents, e.attributes, e.occurred, e.causes)""")
 _AHEAD = text("UPDATE copy.watch SET ahead = :ahead WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _FORGET = text("DELETE FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _KEEP = text("""
@@ -95,18 +103,17 @@ log = telemetry.logger(__name__)
 
 
 class Due(NamedTuple):
-    """A case that was looked ahead at, its moment, and the watermark that has passed it."""
+    """A case that was looked ahead at, its moment, and the watermark that has passed it. Its id is text: it is only handed on."""
 
-    case_id: UUID
+    case_id: str
     look_at: datetime
     watermark: datetime
 
 
 class Alike(NamedTuple):
-    """What was prepared alike of several cases: what is decided, in which tables, who is told, of how many; if follow-ups are missed."""
+    """What was prepared alike of several cases: what is decided, who is told, of how many; if follow-ups are missed."""
 
     labels: list[str]
-    tables: list[str]
     keys: list[str]
     cases: int
     missed: bool
@@ -129,7 +136,10 @@ class Ahead:
         due: list[Due] = []
         try:
             with self.engine.begin() as connection:
-                due = _due(connection, self.known(connection))
+                known = self.known(connection)
+                due = _due(connection, known)
+                if _gather(connection, known, due):
+                    return 0
                 holding = _holding(connection, due) if due else set()
                 _leave(connection, [one.case_id for one in due if one.case_id not in holding])
                 if holding:
@@ -153,14 +163,13 @@ class Ahead:
                 work.follow_ups.load_ids(one for one, _ in missed)
                 for one, at in missed:
                     miss(work, one, at)
-            connection.execute(_DECIDE, values)
-            for table in sorted({table for one in alike for table in one.tables}):
-                connection.execute(text(_FILL.format(table=table)), values)
-            _tell(connection, work, alike, values)
+            told = _told(connection, alike, values)
+            connection.execute(_STATE, values)
+            work.alerts.load_ids(told)
+            for one, priority in told.items():
+                if (alert := work.alerts.get(one)) is not None:
+                    work.tell(one, alert, Priority(priority))
             work.save()
-            connection.execute(_EMIT, values)
-            connection.execute(_LOOK_AGAIN, values)
-            connection.execute(_FORGET, values)
         for kind in alike:
             for label in kind.labels:
                 metrics.DECISIONS.labels(*label.split()).inc(kind.cases)
@@ -213,6 +222,7 @@ class Ahead:
             work.emit(one.event)
         missed = [one.event for one in new if isinstance(one.event, FollowUpMissed)]
         rows, events = work.unsaved()
+        assert all(each.table == "own.alert" for each in rows)  # of what can be said ahead nothing else is put
         return events | {
             "case_id": found.history.case_id,
             "look_at": look_at,
@@ -243,7 +253,16 @@ def _due(connection: Connection, known: Reached) -> list[Due]:
     return [Due(*row) for row in connection.execute(_DUE, values).all()] if parts else []
 
 
-def _holding(connection: Connection, due: Sequence[Due]) -> set[UUID]:
+def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:
+    """Whether these wait for a crowd that follows. By the watermark none waits for longer than `GATHERED`."""
+    if len(due) < FIRED_AT_ONCE or known.least is None or min(one.look_at for one in due) < known.least - GATHERED:
+        return False
+    values = {"parts": sorted(known.partitions), "known": known.least, "gathered": known.least + GATHERED, "crowd": CROWD}
+    following: int = connection.execute(_FOLLOWING, values).scalar_one()
+    return following == CROWD
+
+
+def _holding(connection: Connection, due: Sequence[Due]) -> set[str]:
     """Those of which what was prepared is true at the watermark. They are locked: nothing that would change it is on its way."""
     values = {
         "cases": _ids(due),
@@ -256,27 +275,21 @@ def _holding(connection: Connection, due: Sequence[Due]) -> set[UUID]:
 
 def _ids(due: Iterable[Due]) -> str:
     """The cases as an array of PostgreSQL, as text: it is written once, and given to many statements."""
-    return f"{{{','.join(str(one.case_id) for one in due)}}}"
+    return f"{{{','.join(one.case_id for one in due)}}}"
 
 
-def _tell(connection: Connection, work: Work, alike: Sequence[Alike], values: Mapping[str, Any]) -> None:
-    """Of the alerts that were raised, those that somebody can be told of are told by what is in force now."""
+def _told(connection: Connection, alike: Sequence[Alike], values: Mapping[str, Any]) -> dict[UUID, str]:
+    """The alerts that will be raised of which somebody can be told, by what is in force now, and the priorities of their cases."""
     keys = sorted({key for one in alike for key in one.keys})
     reachable = set(connection.execute(_REACHABLE, {"keys": keys}).scalars()) if keys else set()
     metrics.UNREACHABLE.inc(sum(one.cases * len(one.keys) for one in alike if reachable.isdisjoint(one.keys)))
-    if not reachable:
-        return
-    told: dict[UUID, str] = dict(iter(connection.execute(_TOLD, {**values, "keys": sorted(reachable)})))  # as pairs
-    work.alerts.load_ids(told)
-    for one, priority in told.items():
-        if (alert := work.alerts.get(one)) is not None:
-            work.tell(one, alert, Priority(priority))
+    return dict(iter(connection.execute(_TOLD, {**values, "keys": sorted(reachable)}))) if reachable else {}  # as pairs
 
 
-def _leave(connection: Connection, cases: list[UUID]) -> None:
+def _leave(connection: Connection, cases: list[str]) -> None:
     """To the worker's look."""
     if cases:
-        connection.execute(_AHEAD, {"cases": sorted(cases, key=AS_NUMBER), "ahead": False})
+        connection.execute(_AHEAD, {"cases": sorted(cases), "ahead": False})
 
 
 def _stamp(connection: Connection) -> tuple[str, datetime | None]:
