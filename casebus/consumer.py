@@ -34,7 +34,7 @@ wait for good when its broker had left."""
 GIVES_WAY_SECONDS = 10.0
 """How long a batch waits at most for what goes before it."""
 RESTS, RESTS_SECONDS = 2.0, 0.25
-"""After a batch that is not full a track rests so many times as long as that took, and at most so long. A batch costs as much as many of its
+"""After a batch that is not full a track rests so many times as long as that took, and at most so long. A batch costs as much as many
 records: single ones that come one after the other are read together, the more of them the more the machine has to do."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""

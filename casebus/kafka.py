@@ -24,8 +24,6 @@ SEND_SECONDS = 4.0
 ASK_SECONDS = 10.0
 LOOK_SECONDS = 3.0
 """How often a reader looks whether its topics are still the same, and how long it waits for that answer."""
-TOGETHER_SECONDS = 0.01
-"""All owners state how far they are at the same moment (service.py): who waits so long reads what they say at once."""
 _NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 """What a broker says of a topic that was made a moment ago."""
 
@@ -352,10 +350,10 @@ class NewestRecords:
         self._consumer.assign([TopicPartition(topic, 0, _BEFORE_END - last) for topic in topics])
         self._identities = _Identities(cluster, topics)
 
-    def batch(self, limit: int, seconds: float) -> list[Record]:
-        """What is there, up to `limit`; waits for the first record, and a moment for those that come with it. Raises TopicMadeAgain."""
+    def batch(self, limit: int, seconds: float, more: float = 0) -> list[Record]:
+        """What is there, up to `limit`; waits for the first, and `more` seconds for what comes with it. Raises TopicMadeAgain."""
         self._identities.look()
-        return _batch(self._consumer, limit, seconds, TOGETHER_SECONDS)
+        return _batch(self._consumer, limit, seconds, more)
 
     def close(self) -> None:
         self._consumer.close()

@@ -37,6 +37,8 @@ _PRUNE = text("""
             AND (p.next < n.next[p.part + 1] OR p.generation <> n.generation)))
       FOR UPDATE SKIP LOCKED))""")
 
+TOGETHER_SECONDS = 0.01
+"""All owners state how far they are at the same moment (service.py): who waits so long for the others reads all at once."""
 NEWEST = 100
 """Statements of an owner that are read at a start. The last one would do: whoever catches up reaches it, and all that come after it.
 Compaction leaves those of ten minutes and more, which would take a start longer than everything else."""
@@ -120,7 +122,7 @@ class StatementReader:
 
     def _turn(self, reader: NewestRecords) -> None:
         said = []
-        for record in reader.batch(500, 0.2):
+        for record in reader.batch(500, 0.2, TOGETHER_SECONDS):
             try:
                 statement = self.codec.decode_as(Watermark, record.value)
             except Undecodable as error:

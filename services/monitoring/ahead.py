@@ -255,7 +255,7 @@ def _due(connection: Connection, known: Reached) -> list[Due]:
 
 def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:
     """Whether these wait for a crowd that follows. By the watermark none waits for longer than `GATHERED`."""
-    if len(due) < FIRED_AT_ONCE or known.least is None or min(one.look_at for one in due) < known.least - GATHERED:
+    if not due or known.least is None or min(one.look_at for one in due) < known.least - GATHERED:
         return False
     values = {"parts": sorted(known.partitions), "known": known.least, "gathered": known.least + GATHERED, "crowd": CROWD}
     following: int = connection.execute(_FOLLOWING, values).scalar_one()

@@ -143,6 +143,12 @@ def _is_known(log: Log, topic: str) -> bool:
         return False
 
 
+def _roomy() -> Mapping[str, str]:
+    """What whoever keeps ten million cases gives PostgreSQL: memory (others here need theirs), and minutes between checkpoints."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return {"shared_buffers": f"{memory // 12}MB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
+
+
 @contextmanager
 def ground(settings: Mapping[str, str] | None = None) -> Iterator[Ground]:
     """The servers, for as long as the block. PostgreSQL is durable (fsync), and notes when a transaction was committed."""
@@ -153,7 +159,7 @@ def ground(settings: Mapping[str, str] | None = None) -> Iterator[Ground]:
         with Supervisor() as first:
             url = postgres.start(first, home=home, port=port)
             with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-                for name, value in {"track_commit_timestamp": "on", **(settings or {})}.items():
+                for name, value in {"track_commit_timestamp": "on", **_roomy(), **(settings or {})}.items():
                     connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
         with Supervisor() as servers:
             url = postgres.start(servers, home=home, port=port)

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +21,7 @@ def described() -> str:
     disk = shutil.disk_usage(tempfile.gettempdir()).total / 1e9
     return ", ".join(
         (
-            f"{os.cpu_count()} cores ({_processor()})",
+            f"{os.cpu_count()} cores ({_processor()}), which do {_together():.1f} times as much as one",
             f"{memory:.0f} GiB of memory",
             f"a disk of {disk:.0f} GB that keeps 8 KB durably in {_sync_seconds() * 1e3:.2f} ms",
             f"a load of {os.getloadavg()[0]:.1f} from others",
@@ -38,6 +39,23 @@ def _processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _together() -> float:
+    """How much all cores get done at once, of what one gets done alone: less than their number where they share what makes them fast."""
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores) as pool:
+        list(pool.map(_work_seconds, range(cores)))  # they are there
+        alone = min(pool.submit(_work_seconds, 0).result() for _ in range(3))
+        beside = min(max(pool.map(_work_seconds, range(cores))) for _ in range(3))
+    return cores * alone / beside
+
+
+def _work_seconds(_: int) -> float:
+    begin, found = perf_counter(), {}
+    for number in range(1_000_000):
+        found[number % 5_000] = str(number)
+    return perf_counter() - begin
 
 
 def _sync_seconds() -> float:

@@ -1,6 +1,7 @@
 """What was prepared is what would have been decided; and it counts only while nothing that it rests on has changed."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -9,6 +10,7 @@ from cryptography.fernet import Fernet
 
 from casebus.contracts.intake import Priority, PriorityChanged, PriorityReason
 from casebus.contracts.monitoring import AlertRaised
+from services.monitoring import ahead as ahead_module
 from services.monitoring.addresses import Offer
 from services.monitoring.ahead import Ahead
 from services.monitoring.domain.reach import Channel
@@ -62,6 +64,49 @@ def test_what_was_prepared_is_stated_without_a_look(world: World) -> None:
     assert told_at == raised_at >= day(15.5)
     world.go(day(15.6))
     assert world.said(case.id) == MISSED
+
+
+def three(world: World) -> tuple[list[Case], datetime]:
+    """Three cases that will be missed a quarter of an hour after each other, and when the first of them will be."""
+    cases = [Case(world, name).receive(day(-0.5)).open(day(n / 96)) for n, name in enumerate(("one", "two", "three"))]
+    for case in cases:
+        case.plan(day(0.1))
+    world.go(day(1))
+    [(first, last)] = world.rows("SELECT min(look_at), max(look_at) FROM copy.watch WHERE ahead")
+    assert (prepared(world), last - first) == (3, timedelta(minutes=30))
+    return cases, first
+
+
+def know(world: World, moment: datetime) -> None:
+    world.step(moment)
+    world.settle()
+    world.state(moment)
+
+
+@ahead
+def test_the_first_of_a_crowd_wait_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "CROWD", 2)
+    monkeypatch.setattr(ahead_module, "GATHERED", timedelta(hours=1))
+    cases, first = three(world)
+    know(world, first + timedelta(minutes=5))
+    assert fire(world) == 0, "two more follow within the hour"
+    know(world, first + timedelta(minutes=20))
+    assert fire(world) == 2, "one that follows is no crowd"
+    know(world, first + timedelta(minutes=40))
+    assert fire(world) == 1
+    assert [world.said(case.id) for case in cases] == [MISSED] * 3
+
+
+@ahead
+def test_none_waits_for_a_crowd_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "CROWD", 1)
+    monkeypatch.setattr(ahead_module, "GATHERED", timedelta(minutes=18))
+    cases, first = three(world)
+    know(world, first + timedelta(minutes=10))
+    assert fire(world) == 0
+    know(world, first + timedelta(minutes=19))
+    assert fire(world) == 2, "the first has waited long enough, though the third follows soon"
+    assert world.said(cases[2].id) == MISSED[:1]
 
 
 @ahead
