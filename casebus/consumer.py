@@ -34,8 +34,8 @@ wait for good when its broker had left."""
 GIVES_WAY_SECONDS = 10.0
 """How long a batch waits at most for what goes before it."""
 RESTS, RESTS_SECONDS = 2.0, 0.25
-"""After a batch that is not full a track rests so many times as long as that took, and at most so long. A batch costs as much as many
-records: single ones that come one after the other are read together, the more of them the more the machine has to do."""
+"""After a batch that could have had ten times as many records a track rests so many times as long as it took, and at most so long: a batch
+costs as much as many records. Single ones that come one after the other are read together, the more of them the busier the machine is."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
@@ -172,8 +172,9 @@ class Consumer:
         began = monotonic()
         self._under_way.run()
         self._arrived(reader, stop)
-        ended = monotonic()
-        self._rests_until = ended + min((ended - began) * RESTS, RESTS_SECONDS)
+        if len(batch) * 10 < self._track.most:
+            ended = monotonic()
+            self._rests_until = ended + min((ended - began) * RESTS, RESTS_SECONDS)
         return None
 
     def _rest(self, stop: Signal) -> None:

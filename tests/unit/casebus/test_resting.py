@@ -1,4 +1,4 @@
-"""Single records that come one after the other are read together: a track rests after a batch that is not full."""
+"""Single records that come one after the other are read together: a track rests after a small batch."""
 
 from dataclasses import replace
 from threading import Event as Signal
@@ -44,11 +44,12 @@ def waits(monkeypatch: pytest.MonkeyPatch, most: int) -> list[float]:
     return stop.waits
 
 
-def test_a_track_rests_after_a_batch_that_is_not_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = waits(monkeypatch, most=3)
+def test_a_track_rests_after_a_small_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = waits(monkeypatch, most=21)
     assert len(found) == 2, "none before the first"
     assert all(0 < each <= RESTS_SECONDS for each in found)
 
 
-def test_where_more_waits_than_fits_it_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert waits(monkeypatch, most=2) == []
+@pytest.mark.parametrize("most", [2, 20])
+def test_where_it_has_much_to_read_it_does_not_rest(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    assert waits(monkeypatch, most) == []
