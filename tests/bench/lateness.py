@@ -167,7 +167,7 @@ class _Stage:
 
     def _await(self, group: Group) -> None:
         end = group.begin + timedelta(seconds=group.seconds)
-        until(lambda: not self._store.one(_WAITING, parts=list(range(6)), end=end) and not self._store.one(_UNSENT), PATIENCE)
+        until(lambda: not self._store.one(_WAITING, parts=list(range(6)), end=end) and not self._store.one(_UNSENT), PATIENCE, 0.5)
 
     def _lateness(self, group: Group) -> list[float]:
         with self._store.admin.begin() as connection:
