@@ -65,7 +65,8 @@ class Shelf(Generic[A]):
                 self._places[key] = _Place(self._form.validate_json(body))
 
     def load_ids(self, ids: Iterable[UUID]) -> None:
-        self.load("id = ANY(CAST(:ids AS uuid[]))", {"ids": sorted(set(ids), key=_AS_NUMBER)})
+        if wanted := sorted(set(ids), key=_AS_NUMBER):
+            self.load("id = ANY(CAST(:ids AS uuid[]))", {"ids": wanted})
 
     def get(self, key: UUID) -> A | None:
         place = self._places.get(key)
