@@ -57,7 +57,9 @@ def check(platform: Platform, ledger: Ledger, *, forged: Collection[str] = ()) -
     for topic in read_topics():
         if topic.kind in (Kind.CASE, Kind.WATCH):
             ours = [row for row in rows[topic.owner] if row.topic == topic.name]
-            _topic_holds(ours, topic_log.records(platform.run.bootstrap, topic.name), topic.name, forged, found)
+            records = list(topic_log.records(platform.run.bootstrap, topic.name))
+            known = ours + [row for row in store.outbox(platform.engines[topic.owner]) if row.topic == topic.name]
+            _topic_holds(ours, known, records, topic.name, forged, found)
     _facts_are_kept(platform, rows, found)
     _board_counts(platform, ledger, found)
     _alerts_are_right(rows, moment, found)
@@ -98,9 +100,13 @@ def _acknowledged_is_there(rows: dict[str, list[Row]], ledger: Ledger, found: Fi
     found.add("duplicated", "event that no answer stands for", (done - promised).total())
 
 
-def _topic_holds(rows: list[Row], records: Iterable[Record], topic: str, forged: Collection[str], found: Findings) -> None:
-    """Each event of the outbox is in the topic, as itself, and for the first time after the one before it."""
-    ours = {(row.subject, row.seq): row.event_id for row in rows}
+def _topic_holds(
+    rows: list[Row], known: list[Row], records: Iterable[Record], topic: str, forged: Collection[str], found: Findings
+) -> None:
+    """Each event of the outbox is in the topic, as itself, and for the first time after the one before it. `known`: with what was stated
+    while the topic was read, as that the time has jumped."""
+    ours = {(row.subject, row.seq) for row in rows}
+    ids = {(row.subject, row.seq): row.event_id for row in known}
     there: set[tuple[UUID, int]] = set()
     last: dict[UUID, int] = defaultdict(int)
     for record in records:
@@ -111,13 +117,13 @@ def _topic_holds(rows: list[Row], records: Iterable[Record], topic: str, forged:
         place = envelope.subject, envelope.case_seq
         if str(envelope.event_id) in forged:
             continue
-        if ours.get(place) != str(envelope.event_id):
+        if ids.get(place) != str(envelope.event_id):
             found.add("duplicated", f"{topic}: {place[0]} {place[1]} is another event than in the outbox")
         elif place not in there:
             there.add(place)
             found.add("out_of_order", f"{topic}: {place[0]} {place[1]} after {last[place[0]]}", int(place[1] != last[place[0]] + 1))
             last[place[0]] = place[1]
-    found.add("lost", f"event that is not in {topic}", len(ours.keys() - there))
+    found.add("lost", f"event that is not in {topic}", len(ours - there))
 
 
 def _facts_are_kept(platform: Platform, rows: dict[str, list[Row]], found: Findings) -> None:
