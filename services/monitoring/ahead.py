@@ -233,7 +233,7 @@ class Ahead:
             "missed": [one.missed_at for one in missed],
             "keys": sorted({key for notice in work.notices for key in notice.recipients()}),
             "priority": found.history.priority,
-            "tables": [each.table for each in rows for _ in each.ids],
+            "tables": [each.table for each in rows for _ in each.ids],  # a worker of the version before asks for them
             "ids": [one for each in rows for one in each.ids],
             "bodies": [body for each in rows for body in each.bodies],
         }

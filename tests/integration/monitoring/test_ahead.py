@@ -36,9 +36,13 @@ def opened(world: World, name: str = "one") -> Case:
 
 def arrive(world: World, at: float) -> None:
     """It is that day, and everything is known; nobody has decided yet."""
-    world.step(day(at))
+    know(world, day(at))
+
+
+def know(world: World, moment: datetime) -> None:
+    world.step(moment)
     world.settle()
-    world.state(day(at))
+    world.state(moment)
 
 
 def fire(world: World) -> int:
@@ -75,12 +79,6 @@ def three(world: World) -> tuple[list[Case], datetime]:
     [(first, last)] = world.rows("SELECT min(look_at), max(look_at) FROM copy.watch WHERE ahead")
     assert (prepared(world), last - first) == (3, timedelta(minutes=30))
     return cases, first
-
-
-def know(world: World, moment: datetime) -> None:
-    world.step(moment)
-    world.settle()
-    world.state(moment)
 
 
 @ahead
