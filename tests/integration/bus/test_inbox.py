@@ -66,13 +66,17 @@ def test_a_record_in_another_partition_than_its_keys_is_set_aside_and_its_number
     assert offline.value("SELECT count(*) FROM copy.quarantine WHERE state = 'OPEN' AND seq IS NULL") == 1
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
 @pytest.mark.parametrize("schema", ["copy", "own"])
-def test_what_is_stated_is_recorded_after_all_that_was_heard_of_its_case(offline: Sample, stream: Stream, schema: str) -> None:
+def test_what_is_stated_is_recorded_after_all_that_was_heard_of_its_case(
+    offline: Sample, stream: Stream, schema: str, at_once: int
+) -> None:
     """The clock of who stated that may be a day ahead of ours: what follows must not seem to come before it."""
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     event = offline.event(case_id=stream.case, number=1)
     assert offline.track(schema).apply(offline.engine, [record_of(offline.codec, event, 1, recorded_at=tomorrow)]).applied == 1
-    offline.note(stream.case, 2, 3)
+    for number in range(2, 4, at_once):
+        offline.note(stream.case, *range(number, number + at_once))
     other = case_in()
     offline.note(other, 1)
     recorded = "SELECT array_agg(recorded_at ORDER BY id) FROM own.outbox WHERE subject = :case"

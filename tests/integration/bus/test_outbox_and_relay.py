@@ -14,6 +14,7 @@ from casebus.cluster import Cluster
 from casebus.envelope import InvalidEnvelope, Role, from_headers
 from casebus.errors import LogBroken
 from casebus.kafka import Log
+from casebus.outbox import append
 from casebus.relay import LOCK, Relay, claim
 from tests.integration.bus.sample import SOMEBODY, Sample
 from tests.integration.bus.tools import delete_topic, in_thread, log_of, make_topics, prepare, publish, relay_loop, relaying, statements
@@ -46,6 +47,26 @@ def test_an_event_that_is_committed_reaches_the_topic_with_its_envelope(sample: 
     assert abs(envelope.recorded_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert sample.codec.decode(record.value) == sample.event(case_id=case, number=41)
     assert sample.value("SELECT count(*) FROM own.outbox WHERE published_at IS NOT NULL") == 1
+
+
+def test_an_event_by_itself_is_stated_as_one_among_others(offline: Sample) -> None:
+    """own.emit has a way of its own for one (bus_v8.sql)."""
+    attributes = "attributes - 'event_id' - 'correlation_id'"
+    said = f"SELECT case_seq, value, {attributes}, occurred_at, recorded_at FROM own.outbox WHERE subject = :case ORDER BY case_seq"
+    alone, among = uuid4(), uuid4()
+    later = replace(SOMEBODY, recorded_at=datetime.now(UTC) + timedelta(hours=1), occurred_at=datetime(2026, 1, 5, 9, tzinfo=UTC))
+    for cause in (SOMEBODY, later, SOMEBODY):
+        offline.note(alone, 1, cause=cause)
+    with offline.engine.begin() as connection:
+        event = offline.event(case_id=among, number=1)
+        append(connection, [(event, cause) for cause in (SOMEBODY, later, SOMEBODY)], offline.codec)
+        rows = {case: connection.execute(text(said), {"case": case}).all() for case in (alone, among)}
+    seqs, values, about, occurred, recorded = zip(*rows[alone], strict=True)
+    assert (seqs, about) == tuple(zip(*[(row[0], row[2]) for row in rows[among]], strict=True))
+    assert [offline.codec.decode(value) for value in values] == [offline.event(case_id=alone, number=1)] * 3
+    assert occurred == (recorded[0], later.occurred_at, recorded[2])
+    assert later.recorded_at is not None
+    assert recorded[0] < later.recorded_at < recorded[1] < recorded[2] == recorded[1] + timedelta(microseconds=1)
 
 
 def test_an_event_that_is_rolled_back_reaches_nobody(sample: Sample) -> None:
