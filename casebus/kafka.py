@@ -83,10 +83,10 @@ class Log:
             }
         )
 
-    def topic_id(self, topic: str, seconds: float = ASK_SECONDS) -> str:
-        """The identity of the topic: another one under the same name has another. KafkaException where there is none."""
-        found = self._admin.describe_topics(TopicCollection([topic]), request_timeout=seconds)[topic].result()
-        return str(found.topic_id)
+    def topic_ids(self, topics: Iterable[str], seconds: float = ASK_SECONDS) -> dict[str, str]:
+        """The identity of each topic: another one under the same name has another. KafkaException where there is none."""
+        found = self._admin.describe_topics(TopicCollection([*topics]), request_timeout=seconds)
+        return {topic: str(one.result().topic_id) for topic, one in found.items()}
 
     def ends(self, topic: str) -> list[int]:
         """The next offset of each partition."""
@@ -346,14 +346,15 @@ class NewestRecords:
     """The last records of topics of one partition, and all that come after them, without a group: for watermarks."""
 
     def __init__(self, cluster: Cluster, topics: Sequence[str], last: int) -> None:
-        self._consumer = Consumer(_reading(cluster, "continuum-watermarks"))
+        self._consumer, self._topics = Consumer(_reading(cluster, "continuum-watermarks")), len(topics)
         self._consumer.assign([TopicPartition(topic, 0, _BEFORE_END - last) for topic in topics])
         self._identities = _Identities(cluster, topics)
 
-    def batch(self, limit: int, seconds: float, more: float = 0) -> list[Record]:
-        """What is there, up to `limit`; waits for the first, and `more` seconds for what comes with it. Raises TopicMadeAgain."""
+    def batch(self, seconds: float, more: float = 0) -> list[Record]:
+        """What is there; waits for the first, and at most `more` seconds for one of each topic. Raises TopicMadeAgain."""
         self._identities.look()
-        return _batch(self._consumer, limit, seconds, more)
+        few = _batch(self._consumer, self._topics, seconds, more)
+        return few + _batch(self._consumer, 500, 0) if few else few
 
     def close(self) -> None:
         self._consumer.close()
@@ -388,8 +389,7 @@ def _batch(consumer: Consumer, limit: int, seconds: float, more: float = 0) -> l
 
 
 def _record(message: Message) -> Record | None:
-    error = message.error()
-    if error is None:
+    if (error := message.error()) is None:
         topic, part, offset = cast(tuple[str, int, int], (message.topic(), message.partition(), message.offset()))
         return Record(intern(topic), part, offset, message.key(), message.value(), headers_of(message))
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):

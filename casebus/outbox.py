@@ -19,7 +19,7 @@ _APPEND = text(
     " CAST(:attributes AS jsonb[]), CAST(:occurred AS timestamptz[]), CAST(:after AS timestamptz[]))"
 )
 _UNPUBLISHED = text(
-    "SELECT id, topic, subject, case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.outbox"
+    "SELECT id, topic, CAST(subject AS text), case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.outbox"
     " WHERE published_at IS NULL AND id > :after AND id <= :top ORDER BY id LIMIT :limit"
 )
 _STATED = text(
@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
     id: int
     topic: str
-    subject: UUID
+    subject: str
     case_seq: int
     value: bytes
     attributes: dict[str, Any]
@@ -68,7 +68,7 @@ class Row(NamedTuple):
             ("content-type", CONTENT_TYPE),
             ("ce_specversion", SPEC_VERSION),
             ("ce_source", f"/continuum/{self.topic.partition('.')[0]}"),
-            ("ce_subject", str(self.subject)),
+            ("ce_subject", self.subject),
             ("ce_caseseq", str(self.case_seq)),
             ("ce_generation", str(generation)),
             ("ce_time", recorded if self.occurred_at == self.recorded_at else instant_text(self.occurred_at)),

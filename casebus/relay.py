@@ -6,7 +6,7 @@ the clock after the floor was set, so records ≥ T; whoever has a smaller one i
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from casebus import outbox, telemetry, tracing
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
-from casebus.envelope import Envelope, from_headers
+from casebus.envelope import Envelope, Headers, from_headers
 from casebus.errors import InvalidEvent, LogBroken
 from casebus.inbox import GREATEST
 from casebus.kafka import SEND_SECONDS, Log, Receipt, Record, SendFailed
@@ -26,6 +26,15 @@ from casebus.topics import Topic
 BATCH = 2000
 LOCK = 7_310_001
 """The advisory lock of a database's one relay."""
+Sent = tuple[str, bytes, bytes, Headers]
+_SNAPSHOT = text(
+    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.outbox WHERE published_at IS NULL)"
+)
+_MARK = text("""
+    WITH moved AS (
+      UPDATE own.stream SET next = CAST(n.next AS bigint[])
+      FROM unnest(CAST(:topics AS text[]), CAST(:nexts AS text[])) AS n (topic, next) WHERE stream.topic = n.topic)
+    UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))""")
 log = telemetry.logger(__name__)
 
 
@@ -54,7 +63,10 @@ class Stream:
 
 
 class Relay:
-    """One at a time per database (advisory lock). Lives as long as its session: then come a new Relay, new barriers, a new producer."""
+    """One at a time per database (advisory lock). Lives as long as its session: then come a new Relay, new barriers, a new producer.
+
+    Each of its statements is a transaction of its own (`claim`): at rest it asks twenty times a second.
+    """
 
     def __init__(self, connection: Connection, log: Log, topics: dict[str, Topic], owner: str, codec: Codec) -> None:
         self._connection, self._log, self._codec, self._owner = connection, log, codec, owner
@@ -64,13 +76,12 @@ class Relay:
 
     def _begin(self, topic: Topic) -> Stream:
         """The stream as the database knows it, refused where the broker's topic is another one or shorter than what it acknowledged."""
-        identity, ends = self._log.topic_id(topic.name), tuple(self._log.ends(topic.name))
+        identity, ends = self._log.topic_ids([topic.name])[topic.name], tuple(self._log.ends(topic.name))
         if len(ends) != topic.partitions:
             raise LogBroken(f"{topic.name} has {len(ends)} partitions, not {topic.partitions}: make new topics and reseed")
         found = self._connection.execute(
             text("SELECT topic, generation, topic_id, next, began FROM own.stream WHERE topic = :t"), {"t": topic.name}
         ).first()
-        self._connection.commit()
         if found is None:
             return self._begin_first(Stream(topic.name, self._log.generation(topic.name) + 1, identity, ends, ends))
         stream = Stream(found.topic, found.generation, found.topic_id, tuple(found.next), tuple(found.began))
@@ -88,7 +99,6 @@ class Relay:
         while batch := list(islice(later, BATCH)):
             said = [envelope for envelope in map(self._envelope, batch) if envelope is not None]
             strangers = outbox.unstated(self._connection, stream.topic, said)
-            self._connection.commit()
             if strangers or any(envelope.generation > stream.generation for envelope in said):
                 raise LogBroken(
                     f"{stream.topic} holds events that this database does not know: it was restored to an earlier time, or somebody else"
@@ -116,43 +126,30 @@ class Relay:
             ),
             {"t": stream.topic, "g": stream.generation, "i": stream.topic_id, "n": list(stream.next)},
         )
-        self._connection.commit()
         return stream
 
     def barrier(self) -> None:
         """Promise that nothing will be recorded below T any more, and remember by which transaction number that holds."""
         moment = self._connection.execute(text("UPDATE own.timebase SET floor = own.system_time() RETURNING floor")).scalar_one()
-        self._connection.commit()
         number = self._connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one()
-        self._connection.commit()
         self._barriers.append((moment, number))
 
     def drain(self) -> int:
         """Send to the end of the outbox as one snapshot saw it, then state the newest barrier that this proves. Returns the events sent."""
-        xmin, top = self._connection.execute(
-            text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.outbox)")
-        ).one()
-        self._connection.commit()
-        sent = after = 0
-        while top is not None:
-            rows = outbox.unpublished(self._connection, after, top, BATCH)
-            self._connection.commit()
-            if rows:
-                if not sent:
-                    self._look()
-                self._publish(rows)
-            sent += len(rows)
-            if len(rows) < BATCH:
-                break
-            after = rows[-1].id  # what was committed later with a smaller number is not of this snapshot: the next drain sends it
+        xmin, top = self._connection.execute(_SNAPSHOT).one()
+        sent, rows = 0, self._read(0, top) if top is not None else []
+        while rows:
+            if not sent:
+                self._look()
+            sent, rows = sent + len(rows), self._publish(rows, top)
         self._state(xmin)
         return sent
 
     def _look(self) -> None:
         """Raises LogBroken where a topic was made again: what it held is gone, and what is sent now would pass for the beginning of it."""
-        for stream in self._streams.values():
-            if self._log.topic_id(stream.topic, SEND_SECONDS) != stream.topic_id:
-                raise LogBroken(f"{stream.topic} was made again: run `continuum reseed`")
+        for topic, identity in self._log.topic_ids(self._streams, SEND_SECONDS).items():
+            if identity != self._streams[topic].topic_id:
+                raise LogBroken(f"{topic} was made again: run `continuum reseed`")
 
     def _state(self, xmin: int) -> None:
         moment = None
@@ -166,37 +163,54 @@ class Relay:
             )
             self._log.send_soon(f"{self._owner}.watermark.v1", self._owner.encode(), self._codec.encode(statement))
 
-    def _publish(self, rows: list[outbox.Row]) -> None:
-        """Send a batch and wait for every answer. What fails is sent again, by the next Relay."""
+    def _read(self, after: int, top: int) -> list[outbox.Row]:
+        """What was committed later with a number before `after` is not of this snapshot: the next drain sends it."""
+        return outbox.unpublished(self._connection, after, top, BATCH)
+
+    def _publish(self, rows: list[outbox.Row], top: int) -> list[outbox.Row]:
+        """Send a batch and wait for every answer; returns the next one. What fails is sent again, by the next Relay."""
         with tracing.span(f"send {self._case_topic}", kind=tracing.Kind.CLIENT, about=tracing.of_batch("send", len(rows))) as running:
             running.link(row.attributes.get("traceparent") for row in tracing.some(rows))
-            self._send(rows)
+            return self._send(rows, top)
 
-    def _send(self, rows: list[outbox.Row]) -> None:
+    def _send(self, rows: list[outbox.Row], top: int) -> list[outbox.Row]:
         generations = {name: (stream.generation, stream.began) for name, stream in self._streams.items()}
-        receipts = self._log.send((r.topic, str(r.subject).encode(), r.value, r.headers(*generations[r.topic])) for r in rows)
+        following: list[outbox.Row] = []
+
+        def records() -> Iterator[Sent]:
+            for row in rows:
+                yield row.topic, row.subject.encode(), row.value, row.headers(*generations[row.topic])
+            if len(rows) == BATCH:  # read on while the broker works
+                following.extend(self._read(rows[-1].id, top))
+
+        receipts = self._log.send(records())
         if len(receipts) < len(rows):
             raise SendFailed(f"{len(rows) - len(receipts)} of {len(rows)} events were not acknowledged")
         self._mark(rows, receipts)
+        return following
 
     def _mark(self, rows: list[outbox.Row], receipts: list[Receipt]) -> None:
         """The rows are in Kafka: remember it together with the next offset of each partition."""
-        for name in {r.topic for r in rows}:
-            stream = self._streams[name] = self._streams[name].after([receipt for receipt in receipts if receipt.topic == name])
-            self._connection.execute(
-                text("UPDATE own.stream SET next = CAST(:n AS bigint[]) WHERE topic = :t"), {"n": list(stream.next), "t": name}
-            )
+        names = {row.topic for row in rows}
+        moved = [self._streams[name].after([receipt for receipt in receipts if receipt.topic == name]) for name in names]
+        self._streams |= {stream.topic: stream for stream in moved}
         self._connection.execute(
-            text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))"),
-            {"ids": [r.id for r in rows]},
+            _MARK,
+            {
+                "topics": [stream.topic for stream in moved],
+                "nexts": [f"{{{','.join(map(str, stream.next))}}}" for stream in moved],
+                "ids": [row.id for row in rows],
+            },
         )
-        self._connection.commit()
 
 
 def claim(connection: Connection) -> bool:
-    """Whether this session is now the database's one relay. A frozen relay's session ends after 5 s idle, and with it its claim."""
+    """Whether this session is now the database's one relay; from here on each of its statements is a transaction of its own.
+
+    A frozen relay's session ends after 5 s idle, and with it its claim.
+    """
+    connection.execution_options(isolation_level="AUTOCOMMIT")
     connection.execute(text("SET idle_session_timeout = '5s'"))
-    connection.execute(text("SET idle_in_transaction_session_timeout = '5s'"))
     held: bool = connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar_one()
     connection.commit()
     return held
@@ -211,13 +225,14 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
     """
     with engine.begin() as connection:
         _hold_relays(connection)
+        identities = kafka.topic_ids(topics)
         for name in topics:
             connection.execute(
                 text(
                     "UPDATE own.stream SET generation = generation + 1, topic_id = :i, next = CAST(:n AS bigint[]),"
                     " began = CAST(:n AS bigint[]) WHERE topic = :t"
                 ),
-                {"i": kafka.topic_id(name), "n": kafka.ends(name), "t": name},
+                {"i": identities[name], "n": kafka.ends(name), "t": name},
             )
         return connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL")).rowcount
 

@@ -30,15 +30,17 @@ _REACHED = text("""
     WHERE p.topic LIKE '%.case.v1' GROUP BY 1, 2""")
 _PRUNE = text("""
     DELETE FROM copy.statement WHERE ctid = ANY (ARRAY(
-      SELECT s.ctid FROM copy.statement s WHERE s.generation < (
-        SELECT min(p.generation) FROM copy.position p WHERE p.topic = s.owner || '.case.v1') OR s.recorded_before < (
-        SELECT max(n.recorded_before) FROM copy.statement n WHERE n.owner = s.owner AND n.generation = s.generation AND NOT EXISTS (
+      SELECT s.ctid FROM copy.statement s
+      LEFT JOIN (SELECT split_part(topic, '.', 1) AS owner, min(generation) AS oldest FROM copy.position GROUP BY 1) p USING (owner)
+      LEFT JOIN (
+        SELECT n.owner, n.generation, max(n.recorded_before) AS newest FROM copy.statement n WHERE NOT EXISTS (
           SELECT FROM copy.position p WHERE p.topic = n.owner || '.case.v1'
-            AND (p.next < n.next[p.part + 1] OR p.generation <> n.generation)))
-      FOR UPDATE SKIP LOCKED))""")
+            AND (p.next < n.next[p.part + 1] OR p.generation <> n.generation)) GROUP BY 1, 2) passed USING (owner, generation)
+      WHERE s.generation < p.oldest OR s.recorded_before < passed.newest
+      FOR UPDATE OF s SKIP LOCKED))""")
 
-TOGETHER_SECONDS = 0.01
-"""All owners state how far they are at the same moment (service.py): who waits so long for the others reads all at once."""
+TOGETHER_SECONDS = 0.03
+"""All owners state how far they are at the same moment (service.py): who waits at most so long for the others reads all at once."""
 NEWEST = 100
 """Statements of an owner that are read at a start. The last one would do: whoever catches up reaches it, and all that come after it.
 Compaction leaves those of ten minutes and more, which would take a start longer than everything else."""
@@ -122,7 +124,7 @@ class StatementReader:
 
     def _turn(self, reader: NewestRecords) -> None:
         said = []
-        for record in reader.batch(500, 0.2, TOGETHER_SECONDS):
+        for record in reader.batch(0.2, TOGETHER_SECONDS):
             try:
                 statement = self.codec.decode_as(Watermark, record.value)
             except Undecodable as error:

@@ -138,7 +138,7 @@ def _answers(url: str) -> bool:
 def _is_known(log: Log, topic: str) -> bool:
     """A topic that was made a moment ago is not known to every part of the broker."""
     try:
-        return bool(log.topic_id(topic)) and bool(log.ends(topic))
+        return bool(log.topic_ids([topic])) and bool(log.ends(topic))
     except BrokerFailure:
         return False
 

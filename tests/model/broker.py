@@ -128,8 +128,8 @@ class Log:
         self.meanwhile: Callable[[str], None] = lambda _: None
         self.silent: Silent | None = None
 
-    def topic_id(self, topic: str, _: float = 0) -> str:
-        return str(self._broker.topics[topic].identity)
+    def topic_ids(self, topics: Iterable[str], _: float = 0) -> dict[str, str]:
+        return {topic: str(self._broker.topics[topic].identity) for topic in topics}
 
     def bounds(self, topic: str) -> list[tuple[int, int]]:
         return self._broker.bounds(topic)

@@ -91,11 +91,19 @@ class Session:
         self.number: int | None = None
         self._written: dict[tuple[str, Key], Any] = {}
         self._alive = True
+        self._commits = False
+
+    def execution_options(self, *, isolation_level: str) -> None:
+        assert isolation_level == "AUTOCOMMIT"
+        self._commits = True
 
     def execute(self, statement: TextClause, values: Values | None = None) -> Result:
         meaning = _meaning(statement.text)
         self._must_live(meaning.__name__)
-        return meaning(self, values or {})
+        found = meaning(self, values or {})
+        if self._commits:
+            self.commit()
+        return found
 
     def _must_live(self, name: str) -> None:
         if self._alive:

@@ -55,9 +55,7 @@ def _takes_the_number_before_the_floor() -> list[Change]:
 
     def barrier(self: Relay) -> None:
         number = self._connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one()
-        self._connection.commit()
         moment = self._connection.execute(text("UPDATE own.timebase SET floor = own.system_time() RETURNING floor")).scalar_one()
-        self._connection.commit()
         self._barriers.append((moment, number))
 
     return [(Relay, "barrier", barrier)]
@@ -120,11 +118,10 @@ def _begins_where_the_log_does() -> list[Change]:
 
 
 def _marks_before_it_sends() -> list[Change]:
-    def send(self: Relay, rows: list[outbox.Row]) -> None:
+    def send(self: Relay, rows: list[outbox.Row], top: int) -> list[outbox.Row]:
         mark = "UPDATE own.outbox SET published_at = clock_timestamp()"
-        self._connection.execute(text(mark), {"ids": [row.id for row in rows]})
-        self._connection.commit()
-        _SEND(self, rows)
+        self._connection.execute(text(mark), {"ids": [row.id for row in rows], "topics": [], "nexts": []})
+        return _SEND(self, rows, top)
 
     return [(Relay, "_send", send)]
 

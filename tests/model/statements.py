@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 
@@ -90,7 +91,7 @@ def emit(session: Session, v: Values) -> Result:
         row = Row(
             id=session.database.next_row(),
             topic=subject[0],
-            subject=subject[1],
+            subject=str(subject[1]),
             case_seq=seq,
             value=v["values"][n],
             attributes=attributes,
@@ -116,11 +117,14 @@ def unpublished(session: Session, v: Values) -> Result:
 
 def stated(session: Session, v: Values) -> Result:
     wanted = set(zip(v["subjects"], v["seqs"], strict=True))
-    rows = [row for row, _ in session.rows("outbox").values() if row.topic == v["topic"] and (row.subject, row.case_seq) in wanted]
+    rows = [row for row, _ in session.rows("outbox").values() if row.topic == v["topic"] and (UUID(row.subject), row.case_seq) in wanted]
     return Result("event_id", [(row.attributes["event_id"],) for row in rows])
 
 
 def mark(session: Session, v: Values) -> Result:
+    for topic, places in zip(v["topics"], v["nexts"], strict=True):
+        generation, topic_id, _, began = session.get("stream", topic)
+        session.put("stream", (topic,), (generation, topic_id, [int(place) for place in places.strip("{}").split(",")], began))
     for id in v["ids"]:
         session.put("outbox", (id,), (session.get("outbox", id)[0], True))
     return Result()
@@ -143,7 +147,8 @@ def current_number(session: Session, _: Values) -> Result:
 
 
 def snapshot(session: Session, _: Values) -> Result:
-    return Result("xmin top", [(session.database.xmin, max((id for (id,) in session.rows("outbox")), default=None))])
+    waiting = [id for (id,), (_, sent) in session.rows("outbox").items() if not sent]
+    return Result("xmin top", [(session.database.xmin, max(waiting, default=None))])
 
 
 def read_time(session: Session, _: Values) -> Result:
@@ -157,12 +162,6 @@ def stream(session: Session, v: Values) -> Result:
 
 def begin_stream(session: Session, v: Values) -> Result:
     session.put("stream", (v["t"],), (v["g"], v["i"], v["n"], v["n"]))
-    return Result()
-
-
-def move_stream(session: Session, v: Values) -> Result:
-    generation, topic_id, _, began = session.get("stream", v["t"])
-    session.put("stream", (v["t"],), (generation, topic_id, v["n"], began))
     return Result()
 
 
@@ -278,7 +277,6 @@ STATEMENTS: dict[str, Meaning] = {
     "SELECT pg_current_xact_id()": current_number,
     "FROM own.stream WHERE": stream,
     "INSERT INTO own.stream": begin_stream,
-    "UPDATE own.stream SET next": move_stream,
     "UPDATE own.stream SET generation": reseed_stream,
     "pg_try_advisory_lock": claim,
     "pg_terminate_backend": end_the_claim,

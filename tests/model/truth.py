@@ -39,7 +39,7 @@ def check_end(world: World) -> None:
     if len(world.known()) < PARTITIONS:
         raise Untrue(f"the watermark is not known of every partition: {world.known()}")
     applied = {(owner, case, seq) for case, owner, seq in world.monitoring.table("fact")}
-    recorded = {(owner, row.subject, row.case_seq) for owner, row in world.everything()}
+    recorded = {(owner, UUID(row.subject), row.case_seq) for owner, row in world.everything()}
     if applied != recorded:
         raise Untrue(f"lost: {recorded - applied}; from nowhere: {applied - recorded}")
     if parked := world.monitoring.table("parked"):
@@ -57,17 +57,19 @@ def _statements_hold(world: World) -> None:
         topic = CASE_TOPICS[said.owner].name
         for row in world.rows(said.owner, open_too=True):
             if row.recorded_at < said.recorded_before:
-                offset = world.broker.stored.get((topic, said.generation, row.subject, row.case_seq))
-                if offset is None or offset >= said.next[partition_of(row.subject)]:
+                case_id = UUID(row.subject)
+                offset = world.broker.stored.get((topic, said.generation, case_id, row.case_seq))
+                if offset is None or offset >= said.next[partition_of(case_id)]:
                     raise Untrue(f"{said} but its event {row.case_seq} of {row.subject}, recorded {row.recorded_at}, is at {offset}")
 
 
 def _everything_below_the_watermark_is_applied(world: World) -> None:
     known, applied = world.known(), world.monitoring.table("fact")
     for owner, row in world.everything():
-        moment = known.get(partition_of(row.subject))
+        case_id = UUID(row.subject)
+        moment = known.get(partition_of(case_id))
         below = moment is not None and row.recorded_at < moment
-        if below and (row.subject, owner, row.case_seq) not in applied and not world.held(row.subject):
+        if below and (case_id, owner, row.case_seq) not in applied and not world.held(case_id):
             raise Untrue(f"the watermark is {moment}, and {owner}'s event {row.case_seq} of {row.recorded_at} is not applied")
 
 
@@ -97,7 +99,7 @@ def _missed(world: World, known: dict[int, datetime] | None) -> set[UUID]:
         if isinstance(event, FollowUpScheduled) and event.case_id in begun:
             deadline = event.due_at + GRACE
             answered = any(_answers(event, start, row, answer) and row.recorded_at <= deadline for row, answer in told)
-            if not answered and (known is None or known[partition_of(start.subject)] > deadline):
+            if not answered and (known is None or known[partition_of(UUID(start.subject))] > deadline):
                 missed.add(event.follow_up_id)
     return missed
 
@@ -110,14 +112,14 @@ def _answers(event: FollowUpScheduled, start: Row, row: Row, answer: object) -> 
 
 def _fact(row: Row) -> Fact:
     headers = as_read(row.headers(1))
-    return Fact(CODEC.decode(row.value), from_headers(headers, topic=row.topic, key=str(row.subject).encode()))
+    return Fact(CODEC.decode(row.value), from_headers(headers, topic=row.topic, key=row.subject.encode()))
 
 
 def _decisions(world: World) -> set[UUID]:
     """What is to be decided of all that was recorded below the watermarks, by the rules themselves, at once."""
     facts: dict[UUID, list[Fact]] = {}
     for _, row in world.everything():
-        facts.setdefault(row.subject, []).append(_fact(row))
+        facts.setdefault(UUID(row.subject), []).append(_fact(row))
     decided = set()
     for case, known in facts.items():
         moment = world.known()[partition_of(case)]

@@ -186,7 +186,7 @@ class Storm:
 def _topic_id(cluster: Cluster, topic: str) -> str:
     log = Log(cluster)
     try:
-        return log.topic_id(topic)
+        return log.topic_ids([topic])[topic]
     except Exception:  # noqa: BLE001  # it isn't there
         return ""
     finally:

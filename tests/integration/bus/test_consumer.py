@@ -14,7 +14,7 @@ from casebus import consumer, kafka, membership
 from casebus.consumer import HOLES
 from casebus.envelope import from_headers
 from casebus.errors import OutOfReach
-from casebus.kafka import Log, NewestRecords, Reader, TopicMadeAgain, bounds
+from casebus.kafka import Log, NewestRecords, Reader, Record, TopicMadeAgain, bounds
 from casebus.rebuild import rebuild
 from casebus.relay import reseed
 from tests.integration.bus.sample import BROKEN, REFUSED, Sample
@@ -246,14 +246,18 @@ def test_rebuilds_one_after_the_other_are_no_hole_in_the_log(sample: Sample) -> 
         assert consumer.stopped_because is None
 
 
+def _read(one: Reader | NewestRecords) -> list[Record]:
+    return one.batch(500, 0.1) if isinstance(one, Reader) else one.batch(0.1)
+
+
 def _has_looked(one: Reader | NewestRecords) -> bool:
-    one.batch(500, 0.1)
+    _read(one)
     return bool(one._identities._known)
 
 
 def _notices(one: Reader | NewestRecords) -> bool:
     try:
-        one.batch(500, 0.1)
+        _read(one)
     except TopicMadeAgain:
         return True
     except OutOfReach:  # which the loops answer by reading on

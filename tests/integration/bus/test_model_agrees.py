@@ -211,7 +211,7 @@ def in_postgres(sample: Sample) -> dict[str, list[tuple[Any, ...]]]:
 
 def in_the_model(of: database.Database) -> dict[str, list[tuple[Any, ...]]]:
     return {
-        "outbox": sorted((id, row.subject, row.case_seq, row.recorded_at, sent) for (id,), (row, sent) in of.table("outbox").items()),
+        "outbox": sorted((id, UUID(row.subject), row.case_seq, row.recorded_at, sent) for (id,), (row, sent) in of.table("outbox").items()),
         "head": sorted((subject, *head) for (_, subject), head in of.table("head").items()),
         "stream": [(generation, tuple(next), tuple(began)) for generation, _, next, began in of.table("stream").values()],
         "position": sorted((part, *place) for (_, part), place in of.table("position").items()),

@@ -84,7 +84,7 @@ def make_topics(sample: Sample) -> None:
 
 def _answers(log: Log, topic: str) -> bool:
     try:
-        return bool(log.topic_id(topic) and log.bounds(topic))
+        return bool(log.topic_ids([topic]) and log.bounds(topic))
     except KafkaException:
         return False
 

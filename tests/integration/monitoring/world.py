@@ -130,7 +130,7 @@ class World:
             rows = outbox.unpublished(connection, 0, 2**62, 100_000)
             for row in rows:
                 if row.topic in self.logs:
-                    self._append(row.topic, row.subject, row.headers(1), row.value)
+                    self._append(row.topic, UUID(row.subject), row.headers(1), row.value)
             sent = {"sent": [row.id for row in rows]}
             connection.execute(text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(:sent)"), sent)
         return len(rows)
