@@ -29,6 +29,11 @@ GRANT UPDATE (floor) ON own.timebase TO {role};
 """
 
 
+BY_KEY = "-c enable_seqscan=off -c enable_mergejoin=off"
+"""Our statements find their rows by a key. A session plans a prepared one once, until its tables are analysed again: planned while a table
+is young it would go on to read it whole, though a hundred thousand rows have come since."""
+
+
 SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 """A server that the network lost is given up after 25 s (libpq; the last in milliseconds): else its answer is waited for for hours."""
 
@@ -100,7 +105,7 @@ def _engine(url: URL, options: str = "", **pool: Any) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args={
             "client_encoding": "utf8",
-            "options": f"-c timezone=utc {options}",
+            "options": f"-c timezone=utc {BY_KEY} {options}",
             "connect_timeout": 5,
             "application_name": "continuum",
             **SILENCE,

@@ -60,13 +60,12 @@ _STAMP = text("""
       SELECT concat_ws(':', topic, count(*), sum(seq)) AS said, max(recorded_at) AS newest
       FROM own.head WHERE topic = ANY(:topics) GROUP BY topic) t""")
 _HOLDING = text("""
-    SELECT CAST(p.case_id AS text) FROM own.prepared p
-      JOIN unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, look_at, known)
-      USING (case_id, look_at)
-    WHERE p.case_id = ANY(CAST(:cases AS uuid[])) AND p.stamp = :stamp AND (p.until IS NULL OR d.known <= p.until)""")
-_ALIKE = text("""
-    SELECT labels, keys, count(*), bool_or(follow_ups <> '{}') FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))
-    GROUP BY labels, keys""")
+    SELECT p.labels, p.keys, bool_or(p.follow_ups <> '{}'), array_agg(CAST(d.case_id AS text)) FROM
+      unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, look_at, known)
+      CROSS JOIN LATERAL (
+        SELECT labels, keys, follow_ups FROM own.prepared p WHERE p.case_id = d.case_id AND p.look_at = d.look_at AND p.stamp = :stamp
+          AND (p.until IS NULL OR d.known <= p.until) LIMIT 1) p -- the limit has each looked up by its key, whatever seems cheaper
+    GROUP BY 1, 2""")
 _MISSED = text("SELECT unnest(follow_ups), unnest(missed) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _REACHABLE = text("SELECT key FROM own.recipient WHERE key = ANY(CAST(:keys AS text[]))")
 _TOLD = text("""
@@ -111,12 +110,12 @@ class Due(NamedTuple):
 
 
 class Alike(NamedTuple):
-    """What was prepared alike of several cases: what is decided, who is told, of how many; if follow-ups are missed."""
+    """Cases of which the same was prepared, and is true: what is decided, who is told; if follow-ups are missed."""
 
     labels: list[str]
     keys: list[str]
-    cases: int
     missed: bool
+    cases: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +139,11 @@ class Ahead:
                 due = _due(connection, known)
                 if _gather(connection, known, due):
                     return 0
-                holding = _holding(connection, due) if due else set()
+                alike = _holding(connection, due) if due else []
+                holding = {case_id for one in alike for case_id in one.cases}
                 _leave(connection, [one.case_id for one in due if one.case_id not in holding])
                 if holding:
-                    self._state(connection, [one for one in due if one.case_id in holding])
+                    self._state(connection, alike, [one for one in due if one.case_id in holding])
         except IntegrityError as error:  # one was made already: that can't be, and must not stop the others
             log.error("what was prepared is looked at anew", cases=len(due), error=type(error).__name__)
             with self.engine.begin() as connection:
@@ -152,12 +152,11 @@ class Ahead:
             self.wake()
         return len(due)
 
-    def _state(self, connection: Connection, due: list[Due]) -> None:
+    def _state(self, connection: Connection, alike: list[Alike], due: list[Due]) -> None:
         """What was prepared of these, as it would be saved now."""
         work = Work(connection, self.codec, self.policies)
         values = {"cases": _ids(due), "watermarks": [one.watermark for one in due], "now": work.now.isoformat()}
         with tracing.span("fire clocks", about={"continuum.cases": len(due)}):
-            alike = [Alike(*row) for row in connection.execute(_ALIKE, values).all()]
             if any(one.missed for one in alike):
                 missed: list[tuple[UUID, datetime]] = [(one, at) for one, at in connection.execute(_MISSED, values)]
                 work.follow_ups.load_ids(one for one, _ in missed)
@@ -172,7 +171,7 @@ class Ahead:
             work.save()
         for kind in alike:
             for label in kind.labels:
-                metrics.DECISIONS.labels(*label.split()).inc(kind.cases)
+                metrics.DECISIONS.labels(*label.split()).inc(len(kind.cases))
         for each in due:
             metrics.LATENESS.observe((work.now - each.look_at).total_seconds())
 
@@ -262,7 +261,7 @@ def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:
     return following == CROWD
 
 
-def _holding(connection: Connection, due: Sequence[Due]) -> set[str]:
+def _holding(connection: Connection, due: Sequence[Due]) -> list[Alike]:
     """Those of which what was prepared is true at the watermark. They are locked: nothing that would change it is on its way."""
     values = {
         "cases": _ids(due),
@@ -270,7 +269,7 @@ def _holding(connection: Connection, due: Sequence[Due]) -> set[str]:
         "watermarks": [one.watermark for one in due],
         "stamp": _stamp(connection)[0],
     }
-    return set(connection.execute(_HOLDING, values).scalars().all())
+    return [Alike(*row) for row in connection.execute(_HOLDING, values).all()]
 
 
 def _ids(due: Iterable[Due]) -> str:
@@ -282,7 +281,7 @@ def _told(connection: Connection, alike: Sequence[Alike], values: Mapping[str, A
     """The alerts that will be raised of which somebody can be told, by what is in force now, and the priorities of their cases."""
     keys = sorted({key for one in alike for key in one.keys})
     reachable = set(connection.execute(_REACHABLE, {"keys": keys}).scalars()) if keys else set()
-    metrics.UNREACHABLE.inc(sum(one.cases * len(one.keys) for one in alike if reachable.isdisjoint(one.keys)))
+    metrics.UNREACHABLE.inc(sum(len(one.cases) * len(one.keys) for one in alike if reachable.isdisjoint(one.keys)))
     return dict(iter(connection.execute(_TOLD, {**values, "keys": sorted(reachable)}))) if reachable else {}  # as pairs
 
 
