@@ -7,6 +7,7 @@ says so, and looks again every few seconds whether a person has mended it: nothi
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf
 from threading import Event as Signal
 from threading import Thread
 from time import monotonic
@@ -32,14 +33,21 @@ ALONE_SECONDS = 30.0
 """How long a member is without any partition until it asks whether the others have them all. If not it joins anew: the client was seen to
 wait for good when its broker had left."""
 GIVES_WAY_SECONDS = 10.0
-"""How long a batch waits at most for what goes before it."""
-RESTS, RESTS_SECONDS = 2.0, 0.25
-"""After a batch that could have had ten times as many records a track rests so many times as long as it took, and at most so long: a batch
-costs as much as many records. Single ones that come one after the other are read together, the more of them the busier the machine is."""
+"""How long a batch waits at most for what goes before it, and how long a track takes its time with many records of which it handles few."""
+RESTS, LONGEST_REST = 2.0, 0.25
+"""How long a rest is (`rest_after`), by how long the work took that it follows, and at most."""
+QUICK_SECONDS = 0.004
+"""After a batch of which hardly anything is handled the rest is as long as the batch if that took so long, and grows by the square: nobody
+waits for such records, and who has the processor for what others wait for is soon done with them."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
 log = telemetry.logger(__name__)
+
+
+def rest_after(seconds: float, longest: float = LONGEST_REST) -> float:
+    """How long to wait for what comes next, to take it together, after work that took so long: a batch costs as much as many records."""
+    return min(seconds * RESTS, longest)
 
 
 class _UnderWay(Thread):
@@ -85,6 +93,7 @@ class Consumer:
         self._looked = 0.0
         self._held = 0.0
         self._rests_until = 0.0
+        self._kept_up = -inf
         self._under_way: _UnderWay | None = None
         self._generations: Mapping[str, int] = {}
         self.stopped_because: str | None = None
@@ -167,14 +176,20 @@ class Consumer:
         if not batch:
             return self._look(reader)
         self._under_way = _UnderWay(self._apply, batch, read_in)
-        if len(batch) == self._track.most:
+        began, full = monotonic(), len(batch) == self._track.most
+        handled = sum(one.event is not None for one in batch)
+        patient = handled * 10 < len(batch) and began < self._kept_up + GIVES_WAY_SECONDS
+        if full and not patient:
             return self._under_way.start()
-        began = monotonic()
         self._under_way.run()
         self._arrived(reader, stop)
-        if len(batch) * 10 < self._track.most:
-            ended = monotonic()
-            self._rests_until = ended + min((ended - began) * RESTS, RESTS_SECONDS)
+        ended = monotonic()
+        if not full:
+            self._kept_up = ended
+        if patient:
+            self._rests_until = ended + min((ended - began) ** 2 / QUICK_SECONDS, LONGEST_REST)
+        elif handled * 10 < self._track.most:
+            self._rests_until = ended + rest_after(ended - began)
         return None
 
     def _rest(self, stop: Signal) -> None:

@@ -9,9 +9,8 @@ from confluent_kafka import Message
 from casebus.envelope import RawHeaders
 
 RecordHeaders = Sequence[tuple[str, bytes | None]]
-_KNOWN = 256
-"""How many lists of names are remembered: ours are a few, and whoever sends rubbish has any number of them."""
-_names: dict[tuple[str, ...], tuple[str, ...]] = {}
+_names: dict[int, tuple[str, ...]] = {}
+"""The last list of names of each length: ours are a few, and each comes again and again."""
 
 
 class Joined(Sequence[tuple[str, bytes]]):
@@ -47,9 +46,9 @@ def join(headers: RawHeaders) -> Joined | None:
         return None
     if lines.count(b"\n") >= len(names):
         return None
-    if len(_names) > _KNOWN:
-        _names.clear()
-    return Joined(_names.setdefault(names, names), lines)
+    if (known := _names.get(len(names))) != names:
+        known = _names[len(names)] = names
+    return Joined(known, lines)
 
 
 def headers_of(message: Message) -> RecordHeaders:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from casebus import metrics, telemetry, tracing
 from casebus.cluster import Cluster
 from casebus.codec import Codec
-from casebus.consumer import Consumer
+from casebus.consumer import Consumer, rest_after
 from casebus.errors import LogBroken
 from casebus.kafka import Log, name_of
 from casebus.relay import Relay, claim
@@ -28,8 +28,8 @@ API_SECONDS = 3
 """What requests in flight have when the service is told to end."""
 JOB_SECONDS = 1.5
 """What the jobs have after that. One that is still waiting for a broker is left: everything it does is done again by the next."""
-TOGETHER_SECONDS = 0.01
-"""How long a relay that has sent something waits for what is stated next, to send it together."""
+FEW, TOGETHER_SECONDS = 100, 0.05
+"""A relay that has sent fewer waits a little for what is stated next, to send it together; at most so long."""
 LOOK_SECONDS = 0.05
 """How often a relay looks for what another process of its service has stated; of its own it is told at once."""
 TELEMETRY_SECONDS = 0.4
@@ -91,10 +91,11 @@ class RelayLoop:
             if (now := monotonic()) >= due:
                 relay.barrier()
                 due = now + every - time() % every  # all owners at the same moments: who reads them learns of all at once
+            began = monotonic()
             sent = relay.drain()
             if sent:
                 metrics.PUBLISHED.labels(self.owner).inc(sent)
-                stop.wait(TOGETHER_SECONDS)
+                stop.wait(rest_after(monotonic() - began, TOGETHER_SECONDS) if sent < FEW else 0)
             self.wake.wait(LOOK_SECONDS)
             self.wake.clear()
         relay.drain()

@@ -1,4 +1,4 @@
-"""Single records that come one after the other are read together: a track rests after a small batch."""
+"""Records that come one after the other are read together: a track rests after a batch that handled little for what it could have."""
 
 from dataclasses import replace
 from threading import Event as Signal
@@ -6,50 +6,110 @@ from typing import Any, ClassVar
 
 import pytest
 
-from casebus.consumer import RESTS_SECONDS, Consumer
+from casebus import consumer as module
+from casebus.consumer import GIVES_WAY_SECONDS, LONGEST_REST, QUICK_SECONDS, RESTS, Consumer, rest_after
 from casebus.kafka import Record
-from casebus.track import Tally, Track
+from casebus.track import Parsed, Tally, Track
 
 NOTHING: Any = None
-RUBBISH = Record("intake.case.v1", 0, 0, None, None, [])
+RECORD = Record("intake.case.v1", 0, 0, None, None, [])
+TOOK = 0.02
+"""Seconds of a batch."""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Stop(Signal):
     """Notes for how long it was waited."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__()
         self.waits: list[float] = []
+        self._clock = clock
 
     def wait(self, timeout: float | None = None) -> bool:
         self.waits.append(timeout or 0)
+        self._clock.now += timeout or 0
         return False
 
 
 class Reader:
-    """Always has two records."""
+    """Always has so many records, as far as they are asked for."""
 
     next: ClassVar[dict[tuple[str, int], int]] = {}
 
+    def __init__(self, has: int) -> None:
+        self.has = has
+
     def batch(self, limit: int, seconds: float) -> list[Record]:
-        return [RUBBISH] * min(limit, 2)
+        return [RECORD] * min(limit, self.has)
 
 
-def waits(monkeypatch: pytest.MonkeyPatch, most: int) -> list[float]:
-    track = Track(service="planning", schema="copy", topics={"intake.case.v1": 6}, handlers={}, make_work=NOTHING, codec=NOTHING)
-    monkeypatch.setattr(Consumer, "_apply", lambda *_: Tally())
-    consumer, stop, reader = Consumer(NOTHING, NOTHING, replace(track, most=most)), Stop(), Reader()
+class Reading:
+    """A track of at most 20 records a batch, whose service handles all of them, or none."""
+
+    def __init__(self, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, handles: bool) -> None:
+        track = Track(service="planning", schema="copy", topics={"intake.case.v1": 6}, handlers={}, make_work=NOTHING, codec=NOTHING)
+        self.consumer, self.stop = Consumer(NOTHING, NOTHING, replace(track, most=20)), Stop(clock)
+        monkeypatch.setattr(Track, "parse", lambda _, record: Parsed(record, event=record if handles else None))
+
+    def turn(self, records: int) -> list[float]:
+        """One more batch; the rests until now."""
+        self.consumer._turn(Reader(records), self.stop)  # type: ignore[arg-type]  # it only has what is asked of it
+        if self.consumer._under_way is not None and self.consumer._under_way.is_alive():
+            self.consumer._under_way.join()
+        return self.stop.waits
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Only a batch and a rest take time."""
+    found = Clock()
+
+    def apply(*_: object) -> Tally:
+        found.now += TOOK
+        return Tally()
+
+    monkeypatch.setattr(module, "monotonic", found)
+    monkeypatch.setattr(Consumer, "_apply", apply)
+    return found
+
+
+def test_after_a_small_batch_a_track_rests_twice_as_long_as_it_took(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = Reading(clock, monkeypatch, handles=True)
+    assert reading.turn(1) == [], "none before the first"
+    assert reading.turn(1) == pytest.approx([RESTS * TOOK])
+
+
+@pytest.mark.parametrize("records", [2, 20])
+def test_where_it_handles_much_it_does_not_rest(clock: Clock, monkeypatch: pytest.MonkeyPatch, records: int) -> None:
+    reading = Reading(clock, monkeypatch, handles=True)
     for _ in range(3):
-        consumer._turn(reader, stop)  # type: ignore[arg-type]  # it only has what is asked of it
-    return stop.waits
+        assert reading.turn(records) == []
 
 
-def test_a_track_rests_after_a_small_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = waits(monkeypatch, most=21)
-    assert len(found) == 2, "none before the first"
-    assert all(0 < each <= RESTS_SECONDS for each in found)
+def test_a_flood_of_what_it_does_not_handle_is_read_at_leisure_for_a_while(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = Reading(clock, monkeypatch, handles=False)
+    assert reading.turn(20) == reading.turn(20) == [], "what it begins with is a backlog"
+    began = clock.now + TOOK
+    reading.turn(1)
+    reading.turn(20)
+    while clock.now < began + GIVES_WAY_SECONDS - LONGEST_REST:
+        reading.turn(20)
+    _, *rests = reading.stop.waits
+    assert rests == pytest.approx([TOOK**2 / QUICK_SECONDS] * len(rests))
+    clock.now += LONGEST_REST
+    reading.turn(20)
+    rested = len(reading.stop.waits)
+    assert len(reading.turn(20)) == rested, "it has to catch up after all"
 
 
-@pytest.mark.parametrize("most", [2, 20])
-def test_where_it_has_much_to_read_it_does_not_rest(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    assert waits(monkeypatch, most) == []
+def test_no_rest_is_longer_than_the_longest() -> None:
+    assert rest_after(10) == LONGEST_REST
+    assert rest_after(10, 0.05) == 0.05
