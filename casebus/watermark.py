@@ -31,7 +31,9 @@ _REACHED = text("""
 _PRUNE = text("""
     DELETE FROM copy.statement WHERE ctid = ANY (ARRAY(
       SELECT s.ctid FROM copy.statement s
-      LEFT JOIN (SELECT split_part(topic, '.', 1) AS owner, min(generation) AS oldest FROM copy.position GROUP BY 1) p USING (owner)
+      LEFT JOIN (
+        SELECT split_part(topic, '.', 1) AS owner, min(generation) AS oldest FROM copy.position WHERE topic LIKE '%.case.v1' GROUP BY 1) p
+        USING (owner)
       LEFT JOIN (
         SELECT n.owner, n.generation, max(n.recorded_before) AS newest FROM copy.statement n WHERE NOT EXISTS (
           SELECT FROM copy.position p WHERE p.topic = n.owner || '.case.v1'
