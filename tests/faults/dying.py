@@ -30,7 +30,6 @@ POINTS = {
     "after-produce": "events are given to the producer, and not waited for",
     "after-answer": "the broker has acknowledged, and nobody has seen it",
     "before-marking": "acknowledged, and not marked as sent",
-    "before-marking-commit": "marked as sent, and not committed",
     "after-marking": "marked as sent, and not counted",
     "after-poll": "records are read, and not looked at",
     "before-offset": "records are applied, and their place not written",
@@ -43,7 +42,6 @@ OF_CLOCKS = ("before-deciding-commit", "after-deciding")
 _WHEN = {
     ("before", "command"): "before-commit",
     ("after", "command"): "after-commit",
-    ("before", "marking"): "before-marking-commit",
     ("after", "marking"): "after-marking",
     ("before", "applying"): "before-apply-commit",
     ("after", "applying"): "after-apply",
@@ -70,7 +68,7 @@ class Death:
 
 
 def watch_database(death: Death) -> None:
-    """psycopg: what a transaction executes says what it is; its commit is the step."""
+    """psycopg: what a transaction executes says what it is; its commit is the step. A relay's statements commit themselves."""
     about: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
     execute: Callable[..., Any] = psycopg.Cursor.execute
     commit, rollback = psycopg.Connection.commit, psycopg.Connection.rollback
@@ -81,13 +79,18 @@ def watch_database(death: Death) -> None:
             death.passes("before-marking")
         if "applying" in kinds:
             death.passes("before-offset")
-        about.setdefault(cursor.connection, set()).update(kinds)
-        return execute(cursor, query, *given, **named)
+        if not cursor.connection.autocommit:
+            about.setdefault(cursor.connection, set()).update(kinds)
+            return execute(cursor, query, *given, **named)
+        done = execute(cursor, query, *given, **named)  # and committed
+        for kind in kinds:
+            death.passes(_WHEN["after", kind])
+        return done
 
     def committing(connection: Any) -> None:
         kinds = about.pop(connection, set())
         for kind in kinds:
-            death.passes(_WHEN["before", kind])
+            death.passes(_WHEN.get(("before", kind)))
         commit(connection)
         for kind in kinds:
             death.passes(_WHEN["after", kind])

@@ -17,7 +17,7 @@ from tests.faults.ground import Ground, Platform
 from tests.faults.outcome import Outcome
 from tests.waiting import until
 
-POINTS = ("after-produce", "after-answer", "before-marking", "before-marking-commit", "after-marking")
+POINTS = ("after-produce", "after-answer", "before-marking", "after-marking")
 OWNER = "intake"
 ROUNDS, ROUNDS_SHORT = 3, 1
 HOLDER = f"""
