@@ -73,6 +73,10 @@ def watch_database(death: Death) -> None:
     execute: Callable[..., Any] = psycopg.Cursor.execute
     commit, rollback = psycopg.Connection.commit, psycopg.Connection.rollback
 
+    def die(when: str, kinds: set[str]) -> None:
+        for kind in kinds:
+            death.passes(_WHEN.get((when, kind)))
+
     def executing(cursor: Any, query: Any, *given: Any, **named: Any) -> Any:
         kinds = {kind for mark, kind in MARKS.items() if mark in str(query)}
         if "marking" in kinds:
@@ -83,17 +87,14 @@ def watch_database(death: Death) -> None:
             about.setdefault(cursor.connection, set()).update(kinds)
             return execute(cursor, query, *given, **named)
         done = execute(cursor, query, *given, **named)  # and committed
-        for kind in kinds:
-            death.passes(_WHEN["after", kind])
+        die("after", kinds)
         return done
 
     def committing(connection: Any) -> None:
         kinds = about.pop(connection, set())
-        for kind in kinds:
-            death.passes(_WHEN.get(("before", kind)))
+        die("before", kinds)
         commit(connection)
-        for kind in kinds:
-            death.passes(_WHEN["after", kind])
+        die("after", kinds)
 
     def rolling_back(connection: Any) -> None:
         about.pop(connection, None)
