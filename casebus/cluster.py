@@ -42,12 +42,21 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`bootstrap` is "host:port" with commas between. Without `ca_file` TLS trusts what this machine trusts."""
+    """`bootstrap` is "host:port" with commas between. Without `ca_file` TLS trusts what this machine trusts.
+
+    `session_seconds` is how long a reader that died without a word keeps its partitions: brokers refuse less than 6 unless they are told.
+    """
 
     bootstrap: str
     protocol: Protocol = Protocol.PLAINTEXT
     login: Login | None = None
     ca_file: Path | None = None
+    session_seconds: float = 6.0
+
+    def member(self) -> dict[str, int]:
+        """What a member of a group is told besides: a beat may be lost, and two."""
+        session = int(self.session_seconds * 1000)
+        return {"session.timeout.ms": session, "heartbeat.interval.ms": session // 4}
 
     def client(self) -> dict[str, str | int | float | bool]:
         """What a client of librdkafka is told. It holds the password: it goes nowhere else."""

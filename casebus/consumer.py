@@ -32,13 +32,13 @@ STOPPED_SECONDS = 5.0
 ALONE_SECONDS = 30.0
 """How long a member is without any partition until it asks whether the others have them all. If not it joins anew: the client was seen to
 wait for good when its broker had left."""
-GIVES_WAY_SECONDS = 10.0
+GIVES_WAY_SECONDS = 20.0
 """How long a batch waits at most for what goes before it, and how long a track takes its time with many records of which it handles few."""
 RESTS, LONGEST_REST = 2.0, 0.25
 """How long a rest is (`rest_after`), by how long the work took that it follows, and at most."""
-QUICK_SECONDS = 0.004
-"""After a batch of which hardly anything is handled the rest is as long as the batch if that took so long, and grows by the square: nobody
-waits for such records, and who has the processor for what others wait for is soon done with them."""
+QUICK_SECONDS, LONGEST_IN_A_FLOOD = 0.004, 1.0
+"""After a batch of which hardly anything is handled the rest is as long as the batch if that took so long, and grows by the square, to at
+most a second: nobody waits for such records, and who has the processor for what others wait for is soon done with them."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
@@ -92,6 +92,7 @@ class Consumer:
         self._holes: Counter[str] = Counter()
         self._looked = 0.0
         self._held = 0.0
+        self._gathers = 0.0
         self._rests_until = 0.0
         self._kept_up = -inf
         self._under_way: _UnderWay | None = None
@@ -170,7 +171,8 @@ class Consumer:
         self._give_way(stop)
         self._rest(stop)
         read_in = self._generations  # as it was before: while it polls, partitions may change hands
-        batch = [self._track.parse(record) for record in reader.batch(self._track.most, 0 if self._under_way else 0.2)]
+        waits = (0.0, 0.0) if self._under_way else (0.2, self._gathers)
+        batch = [self._track.parse(record) for record in reader.batch(self._track.most, *waits)]
         if not self._arrived(reader, stop):
             return None  # the reader went back: what was read ahead comes again
         if not batch:
@@ -187,9 +189,8 @@ class Consumer:
         if not full:
             self._kept_up = ended
         if patient:
-            self._rests_until = ended + min((ended - began) ** 2 / QUICK_SECONDS, LONGEST_REST)
-        elif handled * 10 < self._track.most:
-            self._rests_until = ended + rest_after(ended - began)
+            self._rests_until = ended + min((ended - began) ** 2 / QUICK_SECONDS, LONGEST_IN_A_FLOOD)
+        self._gathers = rest_after(ended - began) if handled * 10 < self._track.most else 0.0
         return None
 
     def _rest(self, stop: Signal) -> None:

@@ -1,21 +1,24 @@
 """A service's database: the engine, the bus's tables, and what a failed connection means."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from select import poll
 from struct import Struct
 from typing import Any
 from uuid import UUID
 
+from psycopg import Error
 from psycopg.abc import Buffer
 from psycopg.adapt import PyFormat
 from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, TransactionTimeout
 from psycopg.postgres import types
 from psycopg.pq import Format
 from psycopg.types.array import BaseListDumper, ListDumper
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Dialect, Engine, create_engine, make_url
 from sqlalchemy.event import listen
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 SQL = Path(__file__).parent / "sql"
@@ -38,8 +41,9 @@ SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 
 """A server that the network lost is given up after 25 s (libpq; the last in milliseconds): else its answer is waited for for hours."""
 
 
-_HEAD, _LENGTH = Struct(">5i").pack, Struct(">i").pack
+_HEAD, _LENGTH, _MOMENT = Struct(">5i").pack, Struct(">i").pack, Struct(">iq").pack
 _SIXTEEN = _LENGTH(16)
+_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class BytesLists(ListDumper):
@@ -64,11 +68,27 @@ class IdLists(ListDumper):
         return head + b"".join([_SIXTEEN + each.int.to_bytes(16) for each in obj])
 
 
-_BINARY: dict[frozenset[type], type[ListDumper]] = {frozenset({bytes}): BytesLists, frozenset({UUID}): IdLists}
+class TimeLists(ListDumper):
+    """Lists of aware times, as microseconds since 2000."""
+
+    format = Format.BINARY
+    oid = types["timestamptz"].array_oid
+
+    def dump(self, obj: list[Any]) -> Buffer | None:
+        head = _HEAD(1, 0, types["timestamptz"].oid, len(obj), 1)
+        passed = [each - _BEGIN for each in obj]
+        return head + b"".join([_MOMENT(8, (each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds) for each in passed])
+
+
+_BINARY: dict[frozenset[type], type[ListDumper]] = {
+    frozenset({bytes}): BytesLists,
+    frozenset({UUID}): IdLists,
+    frozenset({datetime}): TimeLists,
+}
 
 
 class PlainLists(ListDumper):
-    """Lists of numbers, times and texts as PostgreSQL writes them, in a few joins: psycopg's own way looks at each element."""
+    """Lists of numbers and texts as PostgreSQL writes them, in a few joins: psycopg's own way looks at each element."""
 
     def get_key(self, obj: list[Any], format: PyFormat) -> Any:
         return _BINARY.get(frozenset(map(type, obj))) or super().get_key(obj, format)
@@ -81,16 +101,30 @@ class PlainLists(ListDumper):
         kinds = set(map(type, obj))
         if kinds == {int}:
             return ("{" + ",".join(map(str, obj)) + "}").encode()
-        if kinds == {datetime}:
-            return ('{"' + '","'.join(map(str, obj)) + '"}').encode()
         if kinds == {str} and (joined := "\0".join(obj)).count("\0") == len(obj) - 1:  # no text of PostgreSQL holds a NUL
             return ('{"' + joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}').encode()
         return super().dump(obj)
 
 
 def connect(url: str, *, pool: int = 12) -> Engine:
-    """An engine in READ COMMITTED (casebus/sql needs it) and UTC. A restarted server is no error, and no error shows what was sent."""
-    return _engine(make_url(url), pool_size=pool, max_overflow=4, pool_timeout=5, pool_pre_ping=True)
+    """An engine in READ COMMITTED (casebus/sql needs it) and UTC. A restarted server is no error, and no error shows what was sent.
+
+    The session that was used last is used next: its plans are made, and what it read is at hand.
+    """
+    engine = _engine(make_url(url), pool_size=pool, max_overflow=4, pool_timeout=5, pool_use_lifo=True)
+    listen(engine, "checkout", partial(_must_live, engine.dialect))
+    return engine
+
+
+def _must_live(dialect: Dialect, connection: Any, *_: object) -> None:
+    """A session at rest has nothing to say but its end: only one that said something is asked whether it lives, which is a round trip."""
+    news = poll()
+    try:
+        news.register(connection.fileno())
+        if news.poll(0):
+            dialect.do_ping(connection)
+    except Error as error:
+        raise InvalidatePoolError from error
 
 
 def impatient(engine: Engine, *, connections: int, lock_milliseconds: int) -> Engine:

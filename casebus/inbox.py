@@ -6,11 +6,12 @@ Lower or equal is a duplicate, next is applied, higher is a gap: it is parked, o
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from casebus.envelope import began
 from casebus.errors import BeginAgain
@@ -41,8 +42,33 @@ def event_id(packed: bytes) -> UUID:
     return UUID(dict(unpack(packed))["ce_id"].decode())
 
 
-_WAITS = "SELECT EXISTS (SELECT FROM {schema}.parked), EXISTS (SELECT FROM {schema}.quarantine WHERE state = 'DISCARDED')"
-"""Most of the time nothing does, and then nothing need be searched for."""
+_SPACES = {"copy": 903, "own": 904}
+"""The tracks' advisory locks: a lock of one never waits for one of the other."""
+_LOCK = """
+    WITH held AS (
+      SELECT topic, part, generation, next FROM {schema}.position
+      WHERE (topic, part) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:parts AS int[]))) ORDER BY topic, part FOR UPDATE)
+    SELECT topic, part, generation, next, pg_advisory_xact_lock(:space, part) FROM held ORDER BY part"""
+"""A case has the same partition in every topic, and different workers may read those: one at a time. Locked in order."""
+_LOAD = """
+    SELECT topic, subject, seq FROM {schema}.inbox
+    WHERE (topic, subject) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[])))
+    UNION ALL SELECT NULL, NULL, 0
+    WHERE EXISTS (SELECT FROM {schema}.parked) OR EXISTS (SELECT FROM {schema}.quarantine WHERE state = 'DISCARDED')"""
+"""And a row of nothing where something waits. Most of the time nothing does, and then nothing need be searched for."""
+_SAVE = """
+    WITH passed AS (
+      UPDATE {schema}.position p SET next = n.next
+      FROM unnest(CAST(:passed AS text[]), CAST(:parts AS int[]), CAST(:nexts AS bigint[])) AS n (topic, part, next)
+      WHERE p.topic = n.topic AND p.part = n.part)
+    INSERT INTO {schema}.inbox AS i (topic, subject, seq, recorded_at)
+    SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[]), CAST(:seqs AS int[]), CAST(:recorded AS timestamptz[]))
+    ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq, recorded_at = greatest(i.recorded_at, excluded.recorded_at)"""
+
+
+@cache
+def _of(statement: str, schema: str) -> TextClause:
+    return text(statement.format(schema=schema))
 
 
 def _order(key: Key) -> tuple[str, int]:
@@ -52,10 +78,8 @@ def _order(key: Key) -> tuple[str, int]:
 
 @dataclass(slots=True)
 class Positions:
-    """The locked places of a batch. `pass_` moves over one record, or refuses."""
+    """The locked places of a batch. `reads` moves over one record, or refuses."""
 
-    connection: Connection
-    schema: str
     next: dict[Partition, int] = field(default_factory=dict)
     generation: dict[str, int] = field(default_factory=dict)
     read_in: Mapping[str, int] | None = None
@@ -66,15 +90,9 @@ class Positions:
         cls, connection: Connection, schema: str, partitions: Iterable[Partition], read_in: Mapping[str, int] | None = None
     ) -> "Positions":
         wanted = sorted(set(partitions))
-        rows = connection.execute(
-            text(
-                f"SELECT topic, part, generation, next FROM {schema}.position WHERE (topic, part) IN"
-                " (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:parts AS int[]))) ORDER BY topic, part FOR UPDATE"
-            ),
-            {"topics": [t for t, _ in wanted], "parts": [p for _, p in wanted]},
-        )
-        held = cls(connection, schema, read_in=read_in)
-        for topic, part, generation, following in rows:
+        values = {"topics": [t for t, _ in wanted], "parts": [p for _, p in wanted], "space": _SPACES[schema]}
+        held = cls(read_in=read_in)
+        for topic, part, generation, following, _ in connection.execute(_of(_LOCK, schema), values):
             held.next[topic, part] = following
             held.generation[topic] = generation
         return held
@@ -92,16 +110,6 @@ class Positions:
             raise BeginAgain(f"{record.topic}/{record.partition}: applied to {self.next[place]}, got {record.offset}")
         self.next[place] = record.offset + 1
         return True
-
-    def save(self) -> None:
-        order = sorted(self.next)
-        self.connection.execute(
-            text(
-                f"UPDATE {self.schema}.position p SET next = n.next FROM unnest(CAST(:topics AS text[]), CAST(:parts AS int[]),"
-                " CAST(:nexts AS bigint[])) AS n (topic, part, next) WHERE p.topic = n.topic AND p.part = n.part"
-            ),
-            {"topics": [t for t, _ in order], "parts": [p for _, p in order], "nexts": [self.next[place] for place in order]},
-        )
 
 
 def places(connection: Connection, schema: str) -> dict[Partition, tuple[int, int]]:
@@ -187,16 +195,19 @@ class Seen:
     def load(cls, connection: Connection, schema: str, keys: Iterable[Key]) -> "Seen":
         wanted = sorted(set(keys), key=_order)
         values = {"topics": [t for t, _ in wanted], "subjects": [s for _, s in wanted]}
-        among = "(topic, subject) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[])))"
-        seen = cls(connection, schema, {key: Line() for key in wanted})
-        for topic, subject, seq in connection.execute(text(f"SELECT topic, subject, seq FROM {schema}.inbox WHERE {among}"), values).all():
-            seen.lines[topic, subject].last = seq
-        if any(connection.execute(text(_WAITS.format(schema=schema))).one()):
-            seen._load_waiting(among, values)
+        seen, waits = cls(connection, schema, {key: Line() for key in wanted}), False
+        for topic, subject, seq in connection.execute(_of(_LOAD, schema), values).all():
+            if topic is None:
+                waits = True
+            else:
+                seen.lines[topic, subject].last = seq
+        if waits:
+            seen._load_waiting(values)
         return seen
 
-    def _load_waiting(self, among: str, values: dict[str, Any]) -> None:
+    def _load_waiting(self, values: dict[str, Any]) -> None:
         """What is parked, and what was given up."""
+        among = "(topic, subject) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[])))"
         rows = self.connection.execute(
             text(f"SELECT topic, subject, seq, part, log_offset, value, headers FROM {self.schema}.parked WHERE {among}"), values
         )
@@ -213,17 +224,15 @@ class Seen:
         for topic, subject, seq, headers in rows:
             self.lines[topic, subject].given_up.setdefault(seq, set()).add(event_id(headers))
 
-    def save(self) -> None:
+    def save(self, passed: Mapping[Partition, int]) -> None:
+        """With it the places that were passed: what comes next in each partition."""
+        order = sorted(passed)
         moved = [(key, line) for key, line in self.lines.items() if line.moved]
-        if moved:
+        if passed or moved:
             self.connection.execute(
-                text(
-                    f"INSERT INTO {self.schema}.inbox AS i (topic, subject, seq, recorded_at) SELECT * FROM"
-                    " unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[]), CAST(:seqs AS int[]), CAST(:recorded AS timestamptz[]))"
-                    " ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq,"
-                    " recorded_at = greatest(i.recorded_at, excluded.recorded_at)"
-                ),
-                {"topics": [topic for (topic, _), _ in moved], "subjects": [subject for (_, subject), _ in moved]}
+                _of(_SAVE, self.schema),
+                {"passed": [t for t, _ in order], "parts": [p for _, p in order], "nexts": [passed[place] for place in order]}
+                | {"topics": [topic for (topic, _), _ in moved], "subjects": [subject for (_, subject), _ in moved]}
                 | {"seqs": [line.last for _, line in moved], "recorded": [line.recorded_at for _, line in moved]},
             )
         for (topic, subject), line in self.lines.items():

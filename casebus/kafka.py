@@ -302,7 +302,7 @@ class Reader:
         self._identities = _Identities(cluster, topics)
         self._next: dict[Partition, int] = {}
         self._consumer = Consumer(
-            _reading(cluster, group) | {"partition.assignment.strategy": "range", "session.timeout.ms": 10_000, "client.id": self.name}
+            {**_reading(cluster, group), **cluster.member(), "partition.assignment.strategy": "range", "client.id": self.name}
         )
         self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
@@ -317,11 +317,11 @@ class Reader:
         self._next.clear()
         consumer.unassign()
 
-    def batch(self, limit: int, seconds: float) -> list[Record]:
-        """What is there, up to `limit`; waits for the first record only. Raises OutOfReach where the log doesn't have what comes next,
-        and TopicMadeAgain."""
+    def batch(self, limit: int, seconds: float, more: float = 0) -> list[Record]:
+        """What is there, up to `limit`; waits for the first record, and `more` seconds for others that come with it. Raises OutOfReach
+        where the log doesn't have what comes next, and TopicMadeAgain."""
         self._identities.look()
-        records = _batch(self._consumer, limit, seconds)
+        records = _batch(self._consumer, limit, seconds, more)
         for record in records:
             if (record.topic, record.partition) in self._next:
                 self._next[record.topic, record.partition] = record.offset + 1

@@ -28,7 +28,7 @@ API_SECONDS = 3
 """What requests in flight have when the service is told to end."""
 JOB_SECONDS = 1.5
 """What the jobs have after that. One that is still waiting for a broker is left: everything it does is done again by the next."""
-FEW, TOGETHER_SECONDS = 100, 0.05
+FEW, TOGETHER_SECONDS = 100, 0.15
 """A relay that has sent fewer waits a little for what is stated next, to send it together; at most so long."""
 LOOK_SECONDS = 0.05
 """How often a relay looks for what another process of its service has stated; of its own it is told at once."""

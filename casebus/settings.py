@@ -62,7 +62,14 @@ def read_cluster(bootstrap: str | None = None) -> Cluster:
         mechanism = read("KAFKA_SASL_MECHANISM", Mechanism, Mechanism.SCRAM_SHA_512)
         login = Login(needed("KAFKA_SASL_USERNAME"), read("KAFKA_SASL_PASSWORD_FILE", _secret), mechanism)
     ca_file = read("KAFKA_CA_FILE", _readable) if protocol.encrypts and os.environ.get("KAFKA_CA_FILE") else None
-    return Cluster(bootstrap or needed("KAFKA_BOOTSTRAP"), protocol, login, ca_file)
+    return Cluster(bootstrap or needed("KAFKA_BOOTSTRAP"), protocol, login, ca_file, read("KAFKA_SESSION_SECONDS", _session, "6"))
+
+
+def _session(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 300:
+        raise ValueError("a session is of 1 to 300 seconds")
+    return seconds
 
 
 def _secret(path: str) -> str:

@@ -4,7 +4,7 @@ A service has two. COPIES keep what it needs of others (schema `copy`, dropped a
 `own`, run once, never rebuilt). Each has its own inbox, so rebuilding the copies repeats no act.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -18,15 +18,12 @@ from casebus.envelope import InvalidEnvelope
 from casebus.errors import InvalidEvent
 from casebus.event import Event
 from casebus.heading import Heading, read_heading
-from casebus.inbox import GREATEST, LATEST, Positions, Seen
+from casebus.inbox import GREATEST, LATEST, Partition, Positions, Seen
 from casebus.kafka import Record
 from casebus.work import Received, Work
 
 W = TypeVar("W", bound=Work)
-_SPACES = {"copy": 903, "own": 904}
-"""The tracks' advisory locks: a lock of one never waits for one of the other."""
-_ONE_AT_A_TIME = text("""
-    SELECT pg_advisory_xact_lock(:space, part) FROM unnest(CAST(:partitions AS int[])) WITH ORDINALITY AS p (part, n) ORDER BY n""")
+NOWHERE: Mapping[Partition, int] = {}
 OVERTAKEN = "another record of its number was discarded, and what follows that is applied"
 Handler = Callable[[Any, Any], None]
 
@@ -125,30 +122,26 @@ class Track:
         with engine.begin() as connection:
             positions = Positions.lock(connection, self.schema, {(p.record.topic, p.record.partition) for p in parsed}, read_in)
             fresh = [p for p in parsed if positions.reads(p.record, p.heading.generation if p.heading else None)]
-            tally = self.handle(connection, fresh)
-            positions.save()
-        return tally
+            return self.handle(connection, fresh, positions.next)
 
-    def handle(self, connection: Connection, parsed: Sequence[Parsed]) -> Tally:
-        """Apply what is next of its case, drop what is old, park what comes too early, quarantine what can't be applied."""
+    def handle(self, connection: Connection, parsed: Sequence[Parsed], passed: Mapping[Partition, int] = NOWHERE) -> Tally:
+        """Apply what is next of its case, drop what is old, park what comes too early, quarantine what can't be applied.
+
+        The partitions are locked; `passed` is what comes next in those that the records were read from.
+        """
         tally = Tally()
         if not parsed:
             return tally
         keys = {p.key for p in parsed if p.key is not None}
         cases = {subject for _, subject in keys}
-        self._hold(connection, {p.record.partition for p in parsed})
         seen = Seen.load(connection, self.schema, keys)
         work = self.make_work(connection)
         work.load(cases)
         for each in parsed:
             self._settle(connection, each, seen, work, tally)
         work.save()
-        seen.save()
+        seen.save(passed)
         return tally
-
-    def _hold(self, connection: Connection, partitions: Iterable[int]) -> None:
-        """A case has the same partition in every topic, and different workers may read those: one at a time. Locked in order."""
-        connection.execute(_ONE_AT_A_TIME, {"space": _SPACES[self.schema], "partitions": sorted(partitions)})
 
     def _settle(self, connection: Connection, first: Parsed, seen: Seen, work: Work, tally: Tally) -> None:
         """One record, and then every parked one that it lets follow."""

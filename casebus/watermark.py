@@ -28,6 +28,14 @@ _REACHED = text("""
     FROM copy.position p LEFT JOIN copy.statement s
       ON s.owner = split_part(p.topic, '.', 1) AND s.generation = p.generation AND s.next[p.part + 1] <= p.next
     WHERE p.topic LIKE '%.case.v1' GROUP BY 1, 2""")
+_NEWER = text("""
+    SELECT DISTINCT owner FROM unnest(CAST(:owners AS text[]), CAST(:generations AS int[])) AS s (owner, generation)
+    JOIN copy.position p ON p.topic = owner || '.case.v1' AND p.generation < s.generation""")
+_LEARN = text("""
+    INSERT INTO copy.statement (owner, generation, recorded_before, next) SELECT owner, generation, moment, CAST(next AS bigint[]) FROM
+      unnest(CAST(:owners AS text[]), CAST(:generations AS int[]), CAST(:moments AS timestamptz[]), CAST(:nexts AS text[]))
+        AS s (owner, generation, moment, next) ORDER BY 1, 2, 3
+    ON CONFLICT DO NOTHING""")
 _PRUNE = text("""
     DELETE FROM copy.statement WHERE ctid = ANY (ARRAY(
       SELECT s.ctid FROM copy.statement s
@@ -85,12 +93,18 @@ def _whole(found: dict[K, list[datetime | None]]) -> dict[K, datetime]:
 
 def learn(connection: Connection, statements: Iterable[Watermark]) -> None:
     """Keep the statements. Sorted: two workers that insert the same ones in their own orders deadlock on the key."""
-    for said in sorted(statements, key=lambda s: (s.owner, s.generation, s.recorded_before)):
-        enter_generation(connection, "copy", f"{said.owner}.case.v1", said.generation, said.began)
-        connection.execute(
-            text("INSERT INTO copy.statement VALUES (:owner, :generation, :moment, CAST(:next AS bigint[])) ON CONFLICT DO NOTHING"),
-            {"owner": said.owner, "generation": said.generation, "moment": said.recorded_before, "next": list(said.next)},
-        )
+    said = sorted(statements, key=lambda s: (s.owner, s.generation, s.recorded_before))
+    values = {
+        "owners": [one.owner for one in said],
+        "generations": [one.generation for one in said],
+        "moments": [one.recorded_before for one in said],
+        "nexts": [f"{{{','.join(map(str, one.next))}}}" for one in said],
+    }
+    newer = set(connection.execute(_NEWER, values).scalars())
+    for one in said:
+        if one.owner in newer:
+            enter_generation(connection, "copy", f"{one.owner}.case.v1", one.generation, one.began)
+    connection.execute(_LEARN, values)
 
 
 def prune(connection: Connection) -> None:

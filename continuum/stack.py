@@ -118,18 +118,23 @@ class Running:
         return self.urls["console"] + "/"
 
 
+OUR_SESSION_SECONDS = 3.0
+"""What our own broker takes (deploy/kafka/server.properties): who takes the place of a killed reader goes on so much sooner."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manner:
     """How a run goes. `region`: whose board the console shows. `page` False: the console and the trend come later, by `open_page`.
 
     `begin`: a stepped system time, which starts there, or where an earlier run has promised readers to be already.
-    `step` hears what is done. `policies`: the folder of the policy files.
+    `step` hears what is done. `policies`: the folder of the policy files. `session_seconds`: what any broker takes.
     """
 
     region: str = "north"  # the personas'
     page: bool = True
     begin: datetime | None = None
     watermark_seconds: float = 0.1
+    session_seconds: float = 6.0
     step: Step = lambda _: None
     policies: Path = CLONE / "deploy" / "policies"
 
@@ -149,7 +154,7 @@ def running(home: Path, manner: Manner = PLAIN) -> Iterator[Running]:
             broker = beside.submit(_broker, servers, home, chosen)
             databases = prepared_databases(postgres.start(servers, home=home, port=chosen["postgres"]))
             bootstrap = broker.result()
-        with services_on(home, bootstrap, databases, chosen, manner) as run:
+        with services_on(home, bootstrap, databases, chosen, replace(manner, session_seconds=OUR_SESSION_SECONDS)) as run:
             yield replace(run, servers=servers)
 
 
@@ -215,6 +220,7 @@ def _environments(
     shared = {
         "CONTINUUM_ENV": "development",
         "KAFKA_BOOTSTRAP": bootstrap,
+        "KAFKA_SESSION_SECONDS": str(manner.session_seconds),
         "KAFKA_SECURITY_PROTOCOL": Protocol.PLAINTEXT,
         "CONTINUUM_HOST": LOOPBACK,
         "CONTINUUM_JWT_PUBLIC_KEY": str(home / "dev-issuer.pub"),

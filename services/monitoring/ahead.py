@@ -32,9 +32,9 @@ from services.monitoring.policies import Rulebook
 from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
 
-CROWD, GATHERED = 10_000, timedelta(seconds=1)
-"""Where so many follow within this time, the first of them wait for it: what was stated of the first has to be read before more is known
-to be due, and to read it takes longer than to state the others."""
+CROWD, GATHERED, LAST = 10_000, timedelta(seconds=1), 100
+"""Where so many are due within this time the first of them wait for the others, but for the last hundred: what was stated of the first has
+to be read before more is known to be due, and to read it takes longer than to state the others."""
 FIRED_AT_ONCE, PREPARED_AT_ONCE = 200, 10
 """Cases of a partition in one transaction. The second is small: there is time, and others wait for this process."""
 SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
@@ -47,9 +47,9 @@ _DUE = text("""
       SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
         AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
       ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
-_FOLLOWING = text("""
+_AMONG = text("""
     SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(CAST(:parts AS int[])) AND ahead
-      AND look_at BETWEEN :known AND :gathered LIMIT :crowd) following""")
+      AND look_at BETWEEN :since AND :gathered LIMIT :most) found""")
 _COMING = text("""
     SELECT c.case_id, c.look_at FROM unnest(CAST(:parts AS int[])) AS w (part) CROSS JOIN LATERAL (
       SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at > :soon AND look_at < :far AND NOT ahead
@@ -253,12 +253,16 @@ def _due(connection: Connection, known: Reached) -> list[Due]:
 
 
 def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:
-    """Whether these wait for a crowd that follows. By the watermark none waits for longer than `GATHERED`."""
-    if not due or known.least is None or min(one.look_at for one in due) < known.least - GATHERED:
+    """Whether these wait for the rest of their crowd. By the watermark none waits for longer than `GATHERED`."""
+    if not due or known.least is None or (first := min(one.look_at for one in due)) < known.least - GATHERED:
         return False
-    values = {"parts": sorted(known.partitions), "known": known.least, "gathered": known.least + GATHERED, "crowd": CROWD}
-    following: int = connection.execute(_FOLLOWING, values).scalar_one()
-    return following == CROWD
+    values = {"parts": sorted(known.partitions), "gathered": known.least + GATHERED}
+
+    def are_there(most: int, since: datetime) -> bool:
+        found: int = connection.execute(_AMONG, {**values, "since": since, "most": most}).scalar_one()
+        return found == most
+
+    return are_there(LAST, known.least) and are_there(CROWD, first)
 
 
 def _holding(connection: Connection, due: Sequence[Due]) -> list[Alike]:

@@ -26,7 +26,7 @@ from casebus.topic_admin import apply
 from casebus.topics import read_topics
 from continuum.local import kafka, ports, postgres
 from continuum.local.process import Child, Program, Supervisor
-from continuum.stack import CLONE, issuer
+from continuum.stack import CLONE, OUR_SESSION_SECONDS, issuer
 from tests.conftest import delete_topics
 from tests.waiting import until
 
@@ -108,6 +108,7 @@ class Ground:
         environment = {
             "CONTINUUM_ENV": "development",
             "KAFKA_BOOTSTRAP": self.bootstrap,
+            "KAFKA_SESSION_SECONDS": str(OUR_SESSION_SECONDS),
             "DATABASE_URL": store.url,
             "CONTINUUM_PORT": str(port),
             "CONTINUUM_JWT_PUBLIC_KEY": str(self.home / "dev-issuer.pub"),

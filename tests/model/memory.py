@@ -31,16 +31,10 @@ from tests.model.statements import system_time
 def lock_positions(
     connection: Connection, schema: str, partitions: Iterable[Partition], read_in: Mapping[str, int] | None = None
 ) -> Positions:
-    held = Positions(connection, schema, read_in=read_in)
+    held = Positions(read_in=read_in)
     for topic, part in sorted(set(partitions)):
         held.generation[topic], held.next[topic, part], _ = _of(connection).get("position", topic, part)
     return held
-
-
-def save_positions(self: Positions) -> None:
-    for (topic, part), following in self.next.items():
-        session = _of(self.connection)
-        session.put("position", (topic, part), (self.generation[topic], following, session.get("position", topic, part)[2]))
 
 
 def load_seen(connection: Connection, schema: str, keys: Iterable[tuple[str, UUID]]) -> Seen:
@@ -52,8 +46,11 @@ def load_seen(connection: Connection, schema: str, keys: Iterable[tuple[str, UUI
     return seen
 
 
-def save_seen(self: Seen) -> None:
+def save_seen(self: Seen, passed: Mapping[Partition, int]) -> None:
     session = _of(self.connection)
+    for place, following in passed.items():
+        generation, _, began = session.get("position", *place)
+        session.put("position", place, (generation, following, began))
     for key, line in self.lines.items():
         if line.moved:
             session.put("inbox", key, line.last)
@@ -177,7 +174,6 @@ def in_memory() -> Iterator[None]:
     steps = count(0, 60)
     places: list[tuple[object, str, object]] = [
         (Positions, "lock", staticmethod(_only_in_memory(lock_positions, Positions.lock))),
-        (Positions, "save", _only_in_memory(save_positions, Positions.save)),
         (Seen, "load", staticmethod(_only_in_memory(load_seen, Seen.load))),
         (Seen, "save", _only_in_memory(save_seen, Seen.save)),
         (consumer, "bounds", lambda worker, topic: worker.broker.bounds(topic)),

@@ -210,8 +210,16 @@ def enter_generation(session: Session, v: Values) -> Result:
 
 
 def learn(session: Session, v: Values) -> Result:
-    session.put("statement", (v["owner"], v["generation"], v["moment"]), tuple(v["next"]))
+    for owner, generation, moment, following in zip(v["owners"], v["generations"], v["moments"], v["nexts"], strict=True):
+        session.put("statement", (owner, generation, moment), tuple(map(int, following.strip("{}").split(","))))
     return Result()
+
+
+def newer(session: Session, v: Values) -> Result:
+    """Of which owners a newer generation is told of than was entered."""
+    told = dict(zip(v["owners"], v["generations"], strict=True))  # sorted: the greatest of each is the last
+    known = {place[0].partition(".")[0]: generation for place, (generation, *_) in session.rows("position").items()}
+    return Result("owner", [(owner,) for owner, generation in told.items() if known.get(owner, generation) < generation])
 
 
 def reached(session: Session, _: Values) -> Result:
@@ -288,6 +296,7 @@ STATEMENTS: dict[str, Meaning] = {
     "SELECT topic, part, next, generation FROM": places,
     "position SET generation = :generation, began": enter_generation,
     "INSERT INTO copy.statement": learn,
+    "SELECT DISTINCT owner FROM": newer,
     "LEFT JOIN copy.statement": reached,
     "DELETE FROM copy.statement": prune,
     "FROM copy.watch WHERE": due,

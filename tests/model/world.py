@@ -104,7 +104,7 @@ class Reader:
     def __init__(self, worker: Worker, place: dict[Partition, int]) -> None:
         self._worker, self.next, self._cursor = worker, dict(place), dict(place)
 
-    def batch(self, limit: int, _: float) -> list[Record]:
+    def batch(self, limit: int, *_: float) -> list[Record]:
         if not self._worker.turns:
             self._worker.stop.set()
             return []

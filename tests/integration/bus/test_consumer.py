@@ -310,11 +310,11 @@ def test_a_reader_that_never_gets_a_partition_is_made_again(sample: Sample, monk
     made: list[kafka.Reader] = []
 
     class Reader(kafka.Reader):
-        def batch(self, limit: int, seconds: float) -> list[kafka.Record]:
+        def batch(self, limit: int, *seconds: float) -> list[kafka.Record]:
             if self not in made:
                 made.append(self)
                 monkeypatch.setattr(consumer, "ALONE_SECONDS", 0.1 if len(made) == 1 else 60)
-            return [] if self is made[0] else super().batch(limit, seconds)
+            return [] if self is made[0] else super().batch(limit, *seconds)
 
     monkeypatch.setattr(consumer, "Reader", Reader)
     [*cases] = noted(sample, 1, 2)

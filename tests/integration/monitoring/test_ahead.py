@@ -82,22 +82,31 @@ def three(world: World) -> tuple[list[Case], datetime]:
 
 
 @ahead
-def test_the_first_of_a_crowd_wait_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead_module, "CROWD", 2)
+@pytest.mark.parametrize(
+    ("crowd", "last", "fired"),
+    [
+        pytest.param(3, 1, [0, 0, 3], id="they wait for all of it"),
+        pytest.param(3, 2, [0, 2, 1], id="but not for the last of it"),
+        pytest.param(4, 1, [1, 1, 1], id="three are no crowd"),
+    ],
+)
+def test_the_first_of_a_crowd_wait_for_it(world: World, monkeypatch: pytest.MonkeyPatch, crowd: int, last: int, fired: list[int]) -> None:
+    monkeypatch.setattr(ahead_module, "CROWD", crowd)
+    monkeypatch.setattr(ahead_module, "LAST", last)
     monkeypatch.setattr(ahead_module, "GATHERED", timedelta(hours=1))
     cases, first = three(world)
-    know(world, first + timedelta(minutes=5))
-    assert fire(world) == 0, "two more follow within the hour"
-    know(world, first + timedelta(minutes=20))
-    assert fire(world) == 2, "one that follows is no crowd"
-    know(world, first + timedelta(minutes=40))
-    assert fire(world) == 1
+    found = []
+    for minutes in (5, 20, 40):
+        know(world, first + timedelta(minutes=minutes))
+        found.append(fire(world))
+    assert found == fired
     assert [world.said(case.id) for case in cases] == [MISSED] * 3
 
 
 @ahead
 def test_none_waits_for_a_crowd_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead_module, "CROWD", 1)
+    monkeypatch.setattr(ahead_module, "CROWD", 2)
+    monkeypatch.setattr(ahead_module, "LAST", 1)
     monkeypatch.setattr(ahead_module, "GATHERED", timedelta(minutes=18))
     cases, first = three(world)
     know(world, first + timedelta(minutes=10))

@@ -55,7 +55,7 @@ def deployed(secured: Guarded, tls_database: str, tmp_path: Path) -> Iterator[De
     (tmp_path / "key.pem").write_bytes(public)
     owners, urls, logs = {}, {}, {}
     with Supervisor() as supervisor:
-        for part, command in PARTS.items():
+        for (part, command), port in zip(PARTS.items(), ports.choose(*[0] * len(PARTS)), strict=True):
             service = "monitoring" if part == "stream" else part
             settings = environment(secured.user(service), tmp_path)
             if part == service:
@@ -63,7 +63,6 @@ def deployed(secured: Guarded, tls_database: str, tmp_path: Path) -> Iterator[De
                 owners[service] = database_url(tls_database, service, f"{service}_owner", f"owner-of-{service}")
                 migrate(owners[service], CLONE / "services" / service / "migrations" / "versions", service)
                 settings["DATABASE_URL"] = database_url(tls_database, service, service, password_of(f"{service}-role"))
-            [port] = ports.choose(0)
             settings |= {
                 "CONTINUUM_PORT": str(port),
                 "CONTINUUM_JWT_PUBLIC_KEY": str(tmp_path / "key.pem"),
@@ -76,6 +75,8 @@ def deployed(secured: Guarded, tls_database: str, tmp_path: Path) -> Iterator[De
             )
         token = DevelopmentIssuer(private, production=False).token(actor="w", role=Role.WORKER, agency="city-hospital", region="north")
         yield Deployed(urls, logs, owners, token)
+    for part, written in logs.items():
+        print(part, written.read_text(), sep="\n")  # pytest shows it where the test failed
 
 
 def ready(url: str) -> bool:

@@ -42,6 +42,14 @@ def test_the_whole_of_it_reaches_the_client(environment: pytest.MonkeyPatch, tmp
     }
 
 
+def test_how_long_a_dead_member_is_waited_for_is_said_in_seconds(environment: pytest.MonkeyPatch) -> None:
+    assert read_cluster().member() == {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1500}, "brokers take no less unless told"
+
+    environment.setenv("KAFKA_SESSION_SECONDS", "3")
+
+    assert read_cluster().member() == {"session.timeout.ms": 3000, "heartbeat.interval.ms": 750}
+
+
 def test_no_text_of_it_shows_the_password(environment: pytest.MonkeyPatch) -> None:
     cluster = read_cluster()
 
@@ -75,6 +83,8 @@ def test_tls_alone_takes_no_login(environment: pytest.MonkeyPatch) -> None:
         ("KAFKA_SASL_PASSWORD_FILE", ""),
         ("KAFKA_SASL_PASSWORD_FILE", "nowhere"),
         ("KAFKA_CA_FILE", "nowhere"),
+        ("KAFKA_SESSION_SECONDS", "0"),
+        ("KAFKA_SESSION_SECONDS", "soon"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named_and_nothing_else_said(environment: pytest.MonkeyPatch, name: str, value: str) -> None:

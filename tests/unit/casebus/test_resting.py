@@ -1,4 +1,4 @@
-"""Records that come one after the other are read together: a track rests after a batch that handled little for what it could have."""
+"""Records that come one after the other are read together: a track waits for more where it handled little for what it could have."""
 
 from dataclasses import replace
 from threading import Event as Signal
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from casebus import consumer as module
-from casebus.consumer import GIVES_WAY_SECONDS, LONGEST_REST, QUICK_SECONDS, RESTS, Consumer, rest_after
+from casebus.consumer import GIVES_WAY_SECONDS, LONGEST_IN_A_FLOOD, LONGEST_REST, QUICK_SECONDS, RESTS, Consumer, rest_after
 from casebus.kafka import Record
 from casebus.track import Parsed, Tally, Track
 
@@ -40,14 +40,16 @@ class Stop(Signal):
 
 
 class Reader:
-    """Always has so many records, as far as they are asked for."""
+    """Always has so many records, as far as they are asked for. Notes for how long more were waited for."""
 
     next: ClassVar[dict[tuple[str, int], int]] = {}
 
-    def __init__(self, has: int) -> None:
-        self.has = has
+    def __init__(self) -> None:
+        self.has = 0
+        self.waits: list[float] = []
 
-    def batch(self, limit: int, seconds: float) -> list[Record]:
+    def batch(self, limit: int, seconds: float, more: float) -> list[Record]:
+        self.waits.append(more)
         return [RECORD] * min(limit, self.has)
 
 
@@ -56,12 +58,13 @@ class Reading:
 
     def __init__(self, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, handles: bool) -> None:
         track = Track(service="planning", schema="copy", topics={"intake.case.v1": 6}, handlers={}, make_work=NOTHING, codec=NOTHING)
-        self.consumer, self.stop = Consumer(NOTHING, NOTHING, replace(track, most=20)), Stop(clock)
+        self.consumer, self.stop, self.reader = Consumer(NOTHING, NOTHING, replace(track, most=20)), Stop(clock), Reader()
         monkeypatch.setattr(Track, "parse", lambda _, record: Parsed(record, event=record if handles else None))
 
     def turn(self, records: int) -> list[float]:
         """One more batch; the rests until now."""
-        self.consumer._turn(Reader(records), self.stop)  # type: ignore[arg-type]  # it only has what is asked of it
+        self.reader.has = records
+        self.consumer._turn(self.reader, self.stop)  # type: ignore[arg-type]  # it only has what is asked of it
         if self.consumer._under_way is not None and self.consumer._under_way.is_alive():
             self.consumer._under_way.join()
         return self.stop.waits
@@ -81,17 +84,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return found
 
 
-def test_after_a_small_batch_a_track_rests_twice_as_long_as_it_took(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_small_batch_more_is_waited_for_twice_as_long_as_it_took(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = Reading(clock, monkeypatch, handles=True)
-    assert reading.turn(1) == [], "none before the first"
-    assert reading.turn(1) == pytest.approx([RESTS * TOOK])
+    assert reading.turn(1) == reading.turn(1) == [], "it is with the broker meanwhile"
+    assert reading.reader.waits == pytest.approx([0, RESTS * TOOK])
 
 
 @pytest.mark.parametrize("records", [2, 20])
-def test_where_it_handles_much_it_does_not_rest(clock: Clock, monkeypatch: pytest.MonkeyPatch, records: int) -> None:
+def test_where_it_handles_much_it_waits_for_no_more(clock: Clock, monkeypatch: pytest.MonkeyPatch, records: int) -> None:
     reading = Reading(clock, monkeypatch, handles=True)
     for _ in range(3):
         assert reading.turn(records) == []
+    assert reading.reader.waits == [0, 0, 0]
 
 
 def test_a_flood_of_what_it_does_not_handle_is_read_at_leisure_for_a_while(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,11 +104,11 @@ def test_a_flood_of_what_it_does_not_handle_is_read_at_leisure_for_a_while(clock
     began = clock.now + TOOK
     reading.turn(1)
     reading.turn(20)
-    while clock.now < began + GIVES_WAY_SECONDS - LONGEST_REST:
+    while clock.now < began + GIVES_WAY_SECONDS - LONGEST_IN_A_FLOOD:
         reading.turn(20)
     _, *rests = reading.stop.waits
     assert rests == pytest.approx([TOOK**2 / QUICK_SECONDS] * len(rests))
-    clock.now += LONGEST_REST
+    clock.now += LONGEST_IN_A_FLOOD
     reading.turn(20)
     rested = len(reading.stop.waits)
     assert len(reading.turn(20)) == rested, "it has to catch up after all"
