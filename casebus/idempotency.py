@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Connection, Engine, text
 
 from casebus import telemetry
+from casebus.database import planned_once
 from casebus.errors import Fix, Invalid
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check_key(key: str) -> None:
 
 Claim = tuple[str, str]
 """Whose key it is, and the key."""
-_OF = "unnest(CAST(:principals AS text[]), CAST(:keys AS text[]))"
+_OF = f"unnest({planned_once('principals', 'text[]')}, {planned_once('keys', 'text[]')})"
 _LOOK_UP = text(f"SELECT principal, key, request, answer FROM own.idempotency WHERE (principal, key) IN (SELECT * FROM {_OF})")
 _FORGET = text(
     "DELETE FROM own.idempotency WHERE (principal, key) IN (SELECT principal, key FROM own.idempotency"

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, TextClause, text
 
+from casebus.database import planned_once
 from casebus.envelope import began
 from casebus.errors import BeginAgain
 from casebus.heading import Heading
@@ -47,12 +48,12 @@ _SPACES = {"copy": 903, "own": 904}
 _LOCK = """
     WITH held AS (
       SELECT topic, part, generation, next FROM {schema}.position
-      WHERE (topic, part) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:parts AS int[]))) ORDER BY topic, part FOR UPDATE)
+      WHERE (topic, part) IN (SELECT * FROM unnest({topics}, {parts})) ORDER BY topic, part FOR UPDATE)
     SELECT topic, part, generation, next, pg_advisory_xact_lock(:space, part) FROM held ORDER BY part"""
 """A case has the same partition in every topic, and different workers may read those: one at a time. Locked in order."""
 _LOAD = """
     SELECT topic, subject, seq FROM {schema}.inbox
-    WHERE (topic, subject) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[])))
+    WHERE (topic, subject) IN (SELECT * FROM unnest({topics}, {subjects}))
     UNION ALL SELECT NULL, NULL, 0
     WHERE EXISTS (SELECT FROM {schema}.parked) OR EXISTS (SELECT FROM {schema}.quarantine WHERE state = 'DISCARDED')"""
 """And a row of nothing where something waits. Most of the time nothing does, and then nothing need be searched for."""
@@ -66,9 +67,12 @@ _SAVE = """
     ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq, recorded_at = greatest(i.recorded_at, excluded.recorded_at)"""
 
 
+_ONCE = {name: planned_once(name, kind) for name, kind in (("topics", "text[]"), ("parts", "int[]"), ("subjects", "uuid[]"))}
+
+
 @cache
 def _of(statement: str, schema: str) -> TextClause:
-    return text(statement.format(schema=schema))
+    return text(statement.format(schema=schema, **_ONCE))
 
 
 def _order(key: Key) -> tuple[str, int]:

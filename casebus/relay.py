@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from time import monotonic
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from casebus import outbox, telemetry, tracing
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
+from casebus.database import planned_once
 from casebus.envelope import Envelope, Headers, from_headers
 from casebus.errors import InvalidEvent, LogBroken
 from casebus.inbox import GREATEST
@@ -26,15 +28,17 @@ from casebus.topics import Topic
 BATCH = 2000
 LOCK = 7_310_001
 """The advisory lock of a database's one relay."""
+LOOKED_SECONDS = 1.0
+"""A statement trusts a look at the topics that is no older: it says what was sent, and before anything is sent is always looked."""
 Sent = tuple[str, bytes, bytes, Headers]
 _SNAPSHOT = text(
     "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.outbox WHERE published_at IS NULL)"
 )
-_MARK = text("""
+_MARK = text(f"""
     WITH moved AS (
       UPDATE own.stream SET next = CAST(n.next AS bigint[])
-      FROM unnest(CAST(:topics AS text[]), CAST(:nexts AS text[])) AS n (topic, next) WHERE stream.topic = n.topic)
-    UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST(:ids AS bigint[]))""")
+      FROM unnest({planned_once("topics", "text[]")}, {planned_once("nexts", "text[]")}) AS n (topic, next) WHERE stream.topic = n.topic)
+    UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST({planned_once("ids", "bigint[]")} AS bigint[]))""")
 log = telemetry.logger(__name__)
 
 
@@ -72,6 +76,7 @@ class Relay:
         self._connection, self._log, self._codec, self._owner = connection, log, codec, owner
         self._case_topic = f"{owner}.case.v1"
         self._barriers: deque[tuple[datetime, int]] = deque()
+        self._looked = monotonic()
         self._streams = {name: self._begin(topic) for name, topic in topics.items()}
 
     def _begin(self, topic: Topic) -> Stream:
@@ -150,13 +155,15 @@ class Relay:
         for topic, identity in self._log.topic_ids(self._streams, SEND_SECONDS).items():
             if identity != self._streams[topic].topic_id:
                 raise LogBroken(f"{topic} was made again: run `continuum reseed`")
+        self._looked = monotonic()
 
     def _state(self, xmin: int) -> None:
         moment = None
         while self._barriers and self._barriers[0][1] <= xmin:
             moment = self._barriers.popleft()[0]
         if moment is not None:
-            self._look()
+            if monotonic() > self._looked + LOOKED_SECONDS:
+                self._look()
             stream = self._streams[self._case_topic]
             statement = Watermark(
                 owner=self._owner, generation=stream.generation, recorded_before=moment, next=stream.next, began=stream.began

@@ -16,6 +16,7 @@ from casebus import telemetry
 from casebus.cluster import Cluster
 from casebus.codec import Codec, Undecodable
 from casebus.contracts.casebus import Watermark
+from casebus.database import planned_once
 from casebus.inbox import GREATEST, LATEST, enter_generation
 from casebus.kafka import NewestRecords
 
@@ -28,8 +29,8 @@ _REACHED = text("""
     FROM copy.position p LEFT JOIN copy.statement s
       ON s.owner = split_part(p.topic, '.', 1) AND s.generation = p.generation AND s.next[p.part + 1] <= p.next
     WHERE p.topic LIKE '%.case.v1' GROUP BY 1, 2""")
-_NEWER = text("""
-    SELECT DISTINCT owner FROM unnest(CAST(:owners AS text[]), CAST(:generations AS int[])) AS s (owner, generation)
+_NEWER = text(f"""
+    SELECT DISTINCT owner FROM unnest({planned_once("owners", "text[]")}, {planned_once("generations", "int[]")}) AS s (owner, generation)
     JOIN copy.position p ON p.topic = owner || '.case.v1' AND p.generation < s.generation""")
 _LEARN = text("""
     INSERT INTO copy.statement (owner, generation, recorded_before, next) SELECT owner, generation, moment, CAST(next AS bigint[]) FROM

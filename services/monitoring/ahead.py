@@ -19,6 +19,7 @@ from casebus import telemetry, tracing
 from casebus.codec import Codec
 from casebus.contracts.intake import Priority
 from casebus.contracts.monitoring import AlertRaised, FollowUpMissed, PersonListed, PolicyAdopted
+from casebus.database import planned_once
 from casebus.timebase import system_time
 from casebus.watermark import Reached, reached
 from services.monitoring import metrics
@@ -41,10 +42,10 @@ SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
 """What is due between these is prepared. Sooner, it is either new or comes too late; farther, it would change too often, and lie around."""
 SAID_AHEAD = (AlertRaised, FollowUpMissed)
 """What can be said ahead: what changes an alert depends on what people do to it meanwhile."""
-_DUE = text("""
-    SELECT CAST(c.case_id AS text), c.look_at, w.reached
-    FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
-      SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
+_DUE = text(f"""
+    SELECT CAST(c.case_id AS text), c.look_at, w.reached, CAST(c.place AS text)
+    FROM unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached) CROSS JOIN LATERAL (
+      SELECT case_id, look_at, ctid AS place FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
         AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
       ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
 _AMONG = text("""
@@ -73,16 +74,20 @@ _TOLD = text("""
     WHERE case_id = ANY(CAST(:cases AS uuid[])) AND keys && CAST(:keys AS text[])""")
 _STATE = text("""
     WITH p AS (
-      DELETE FROM own.prepared USING unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, watermark)
-      WHERE prepared.case_id = d.case_id RETURNING prepared.*, d.watermark
+      DELETE FROM own.prepared
+      USING unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[]), CAST(:places AS tid[])) AS d (case_id, watermark, place)
+      WHERE prepared.case_id = d.case_id RETURNING prepared.*, d.watermark, d.place
+    ), known AS (
+      SELECT watermark,
+        jsonb_build_object('raised_at', CAST(:now AS text), 'told_at', CAST(:now AS text), 'decided_below', watermark) AS said
+      FROM (SELECT DISTINCT watermark FROM p) w
     ), decided AS (
-      INSERT INTO own.decision (id) SELECT unnest(decisions) FROM p
+      INSERT INTO own.decision (id) SELECT unnest(decisions) AS id FROM p ORDER BY id
     ), raised AS (
-      INSERT INTO own.alert (id, version, body) SELECT a.id, 1,
-        a.body || jsonb_build_object('raised_at', CAST(:now AS text), 'told_at', CAST(:now AS text), 'decided_below', p.watermark)
-      FROM p CROSS JOIN LATERAL unnest(p.ids, p.bodies) AS a (id, body) ORDER BY a.id
+      INSERT INTO own.alert (id, version, body) SELECT a.id, 1, a.body || known.said
+      FROM p JOIN known USING (watermark) CROSS JOIN LATERAL unnest(p.ids, p.bodies) AS a (id, body) ORDER BY a.id
     ), seen AS (
-      UPDATE copy.watch SET look_at = p.until, ahead = false FROM p WHERE watch.case_id = p.case_id
+      UPDATE copy.watch SET look_at = p.until, ahead = false FROM p WHERE watch.ctid = p.place
     )
     SELECT count(*) FROM (
       SELECT array_agg(e.topic) AS topics, array_agg(p.case_id) AS subjects, array_agg(e.content) AS contents,
@@ -102,11 +107,15 @@ log = telemetry.logger(__name__)
 
 
 class Due(NamedTuple):
-    """A case that was looked ahead at, its moment, and the watermark that has passed it. Its id is text: it is only handed on."""
+    """A case that was looked ahead at, its moment, the watermark that has passed it, and the place of its row, which is locked.
+
+    Id and place are text: they are only handed on.
+    """
 
     case_id: str
     look_at: datetime
     watermark: datetime
+    place: str
 
 
 class Alike(NamedTuple):
@@ -155,7 +164,8 @@ class Ahead:
     def _state(self, connection: Connection, alike: list[Alike], due: list[Due]) -> None:
         """What was prepared of these, as it would be saved now."""
         work = Work(connection, self.codec, self.policies)
-        values = {"cases": _ids(due), "watermarks": [one.watermark for one in due], "now": work.now.isoformat()}
+        watermarks, places = [one.watermark for one in due], [one.place for one in due]
+        values = {"cases": _ids(due), "watermarks": watermarks, "places": places, "now": work.now.isoformat()}
         with tracing.span("fire clocks", about={"continuum.cases": len(due)}):
             if any(one.missed for one in alike):
                 missed: list[tuple[UUID, datetime]] = [(one, at) for one, at in connection.execute(_MISSED, values)]
@@ -247,9 +257,11 @@ def _foresee(case_id: UUID, facts: list[Fact], moment: datetime, regimes: Regime
 
 
 def _due(connection: Connection, known: Reached) -> list[Due]:
+    """By their ids: what is written in the order of its keys finds most pages at hand."""
     parts = sorted(known.partitions)
     values = {"parts": parts, "moments": [known.partitions[part] for part in parts], "limit": FIRED_AT_ONCE}
-    return [Due(*row) for row in connection.execute(_DUE, values).all()] if parts else []
+    rows = connection.execute(_DUE, values).all() if parts else []
+    return sorted(Due(*row) for row in rows)
 
 
 def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:

@@ -27,6 +27,7 @@ from casebus.contracts.monitoring import (
     FollowUpMadeUp,
     FollowUpMissed,
 )
+from casebus.database import planned_once
 from casebus.envelope import Origin, Role
 from casebus.event import Event
 from casebus.watermark import Reached, reached
@@ -53,12 +54,12 @@ BEGINS = AlertRaised | FollowUpMissed
 """What a look links to first: what climbs is heard of again, and after a leap of the time it is most of what is decided."""
 OF_AN_ALERT = AlertEscalated | AlertReturned | AlertResolved | AlertAutoCleared
 """What the worker says of an alert that is there."""
-_DUE = text("""
+_DUE = text(f"""
     SELECT w.reached, c.case_id, c.look_at
-    FROM unnest(CAST(:parts AS int[]), CAST(:moments AS timestamptz[])) AS w (part, reached) CROSS JOIN LATERAL (
+    FROM unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached) CROSS JOIN LATERAL (
       SELECT case_id, look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND NOT ahead
         AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
-      ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
+      ORDER BY look_at LIMIT {BATCH} FOR UPDATE OF watch SKIP LOCKED) c""")
 _LOOK_AGAIN = text("""
     UPDATE copy.watch w SET look_at = n.look_at FROM unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[])) AS n (case_id, look_at)
     WHERE w.case_id = n.case_id""")
@@ -198,7 +199,7 @@ def _due(connection: Connection, known: Reached) -> dict[UUID, Due]:
     if not known.partitions:
         return {}
     parts = sorted(known.partitions)
-    rows = connection.execute(_DUE, {"parts": parts, "moments": [known.partitions[p] for p in parts], "limit": BATCH})
+    rows = connection.execute(_DUE, {"parts": parts, "moments": [known.partitions[p] for p in parts]})
     return {case_id: Due(watermark, since) for watermark, case_id, since in rows}
 
 
