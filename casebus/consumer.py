@@ -182,6 +182,7 @@ class Consumer:
         handled = sum(one.event is not None for one in batch)
         patient = handled * 10 < len(batch) and began < self._kept_up + GIVES_WAY_SECONDS
         if full and not patient:
+            self._gathers = 0.0
             return self._under_way.start()
         self._under_way.run()
         self._arrived(reader, stop)
