@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from time import monotonic
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
@@ -28,8 +27,6 @@ from casebus.topics import Topic
 BATCH = 2000
 LOCK = 7_310_001
 """The advisory lock of a database's one relay."""
-LOOKED_SECONDS = 1.0
-"""A statement trusts a look at the topics that is no older: it says what was sent, and before anything is sent is always looked."""
 Sent = tuple[str, bytes, bytes, Headers]
 _SNAPSHOT = text(
     "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.outbox WHERE published_at IS NULL)"
@@ -76,7 +73,6 @@ class Relay:
         self._connection, self._log, self._codec, self._owner = connection, log, codec, owner
         self._case_topic = f"{owner}.case.v1"
         self._barriers: deque[tuple[datetime, int]] = deque()
-        self._looked = monotonic()
         self._streams = {name: self._begin(topic) for name, topic in topics.items()}
 
     def _begin(self, topic: Topic) -> Stream:
@@ -155,15 +151,13 @@ class Relay:
         for topic, identity in self._log.topic_ids(self._streams, SEND_SECONDS).items():
             if identity != self._streams[topic].topic_id:
                 raise LogBroken(f"{topic} was made again: run `continuum reseed`")
-        self._looked = monotonic()
 
     def _state(self, xmin: int) -> None:
         moment = None
         while self._barriers and self._barriers[0][1] <= xmin:
             moment = self._barriers.popleft()[0]
         if moment is not None:
-            if monotonic() > self._looked + LOOKED_SECONDS:
-                self._look()
+            self._look()
             stream = self._streams[self._case_topic]
             statement = Watermark(
                 owner=self._owner, generation=stream.generation, recorded_before=moment, next=stream.next, began=stream.began
