@@ -115,8 +115,9 @@ def planned_once(name: str, kind: str) -> str:
 
 
 def connect(url: str, *, pool: int = 12) -> Engine:
-    """An engine in READ COMMITTED (casebus/sql needs it) and UTC. A restarted server is no error, and no error shows what was sent.
+    """An engine in READ COMMITTED (casebus/sql needs it) and UTC. No error shows what was sent.
 
+    A server that was restarted is no error; one that vanished without a word is (`unavailable`), once `SILENCE` or its network says so.
     The session that was used last is used next: its plans are made, and what it read is at hand.
     """
     engine = _engine(make_url(url), pool_size=pool, max_overflow=4, pool_timeout=5, pool_use_lifo=True)

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from casebus.cluster import Cluster
 from casebus.envelope import Headers, InvalidEnvelope, began, from_headers
-from casebus.errors import OutOfReach
+from casebus.errors import LogBroken, OutOfReach
 from casebus.joined import RecordHeaders, headers_of
 
 SEND_SECONDS = 4.0
@@ -29,7 +29,6 @@ _NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE
 
 Partition = tuple[str, int]
 _client_log = logging.getLogger("continuum.kafka")
-
 
 BrokerFailure = KafkaException
 """What the client raises when the broker can't be reached or refuses."""
@@ -377,8 +376,7 @@ def _reading(cluster: Cluster, group: str) -> dict[str, Any]:
 
 
 def _batch(consumer: Consumer, limit: int, seconds: float, more: float = 0) -> list[Record]:
-    first = consumer.poll(seconds)
-    if first is None:
+    if (first := consumer.poll(seconds)) is None:
         return []
     messages, records = [first, *consumer.consume(limit - 1, more)], []
     messages.reverse()
@@ -394,6 +392,8 @@ def _record(message: Message) -> Record | None:
         return Record(intern(topic), part, offset, message.key(), message.value(), headers_of(message))
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         raise OutOfReach(str(message.topic()), int(message.partition() or 0))
+    if error.code() == KafkaError.INVALID_SESSION_TIMEOUT:
+        raise LogBroken("the broker refuses KAFKA_SESSION_SECONDS: group.min.session.timeout.ms and group.max. say there what it takes")
     if error.fatal():
         raise KafkaException(error)
     _client_log.warning("the broker said %s; the client goes on", error.name())

@@ -7,8 +7,9 @@ was stated (`stamp`). Otherwise the clock worker looks at the case as ever. What
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -34,8 +35,8 @@ from services.monitoring.rules import RULES
 from services.monitoring.storage import Work
 
 CROWD, GATHERED, LAST = 10_000, timedelta(seconds=1), 100
-"""Where so many are due within this time the first of them wait for the others, but for the last hundred: what was stated of the first has
-to be read before more is known to be due, and to read it takes longer than to state the others."""
+"""Where so many are due in this time before the watermark and after it, the first of them wait for the others, but for the last hundred:
+what was stated of the first has to be read before more is known to be due, and to read it takes longer than to state the others."""
 FIRED_AT_ONCE, PREPARED_AT_ONCE = 200, 10
 """Cases of a partition in one transaction. The second is small: there is time, and others wait for this process."""
 SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
@@ -47,7 +48,7 @@ _DUE = text(f"""
     FROM unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached) CROSS JOIN LATERAL (
       SELECT case_id, look_at, ctid AS place FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
         AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
-      ORDER BY look_at LIMIT :limit FOR UPDATE OF watch SKIP LOCKED) c""")
+      ORDER BY look_at LIMIT {FIRED_AT_ONCE} FOR UPDATE OF watch SKIP LOCKED) c""")
 _AMONG = text("""
     SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(CAST(:parts AS int[])) AND ahead
       AND look_at BETWEEN :since AND :gathered LIMIT :most) found""")
@@ -127,6 +128,19 @@ class Alike(NamedTuple):
     cases: list[str]
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """For a crowd. It ends where the watermark stands still: an owner that states nothing must not hold what is known to be due."""
+
+    least: datetime | None = None
+    since: float = 0.0
+
+    def may_go_on(self, least: datetime) -> bool:
+        if self.least is None or least > self.least:
+            self.least, self.since = least, monotonic()
+        return monotonic() < self.since + GATHERED.total_seconds()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ahead:
     """Of the clock worker. Several may work at once: each takes cases that no other holds."""
@@ -138,6 +152,7 @@ class Ahead:
     directory: Callable[[Connection, Codec], Directory] = lambda *_: NOBODY
     far: timedelta = FAR
     known: Callable[[Connection], Reached] = reached
+    waiting: _Waiting = field(default_factory=_Waiting)
 
     def fire(self) -> int:
         """State what was prepared and is due, in one transaction; how many cases. What holds no more is left to the worker's look."""
@@ -146,7 +161,7 @@ class Ahead:
             with self.engine.begin() as connection:
                 known = self.known(connection)
                 due = _due(connection, known)
-                if _gather(connection, known, due):
+                if _gather(connection, known, due) and known.least is not None and self.waiting.may_go_on(known.least):
                     return 0
                 alike = _holding(connection, due) if due else []
                 holding = {case_id for one in alike for case_id in one.cases}
@@ -259,13 +274,13 @@ def _foresee(case_id: UUID, facts: list[Fact], moment: datetime, regimes: Regime
 def _due(connection: Connection, known: Reached) -> list[Due]:
     """By their ids: what is written in the order of its keys finds most pages at hand."""
     parts = sorted(known.partitions)
-    values = {"parts": parts, "moments": [known.partitions[part] for part in parts], "limit": FIRED_AT_ONCE}
+    values = {"parts": parts, "moments": [known.partitions[part] for part in parts]}
     rows = connection.execute(_DUE, values).all() if parts else []
     return sorted(Due(*row) for row in rows)
 
 
 def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:
-    """Whether these wait for the rest of their crowd. By the watermark none waits for longer than `GATHERED`."""
+    """Whether these are to wait for the rest of their crowd. By the watermark none waits for longer than `GATHERED`."""
     if not due or known.least is None or (first := min(one.look_at for one in due)) < known.least - GATHERED:
         return False
     values = {"parts": sorted(known.partitions), "gathered": known.least + GATHERED}

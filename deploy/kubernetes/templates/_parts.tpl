@@ -45,7 +45,7 @@ ports: [{name: http, containerPort: 8080}]
 - {name: CONTINUUM_HOST, value: "0.0.0.0"}
 - {name: CONTINUUM_PORT, value: "8080"}
 - {name: KAFKA_BOOTSTRAP, value: "{{ .root.Values.kafka.name }}-kafka-bootstrap:9093"}
-- {name: KAFKA_SESSION_SECONDS, value: "3"}
+- {name: KAFKA_SESSION_SECONDS, value: {{ ternary "3" "6" .root.Values.kafka.create | quote }}}
 - {name: KAFKA_SECURITY_PROTOCOL, value: SASL_SSL}
 - {name: KAFKA_CA_FILE, value: /etc/continuum/kafka-ca/ca.crt}
 - {name: KAFKA_SASL_USERNAME, value: {{ .user }}}

@@ -24,7 +24,7 @@ from tests.waiting import until
 
 CASES = 8
 CUT_ALL = """
-    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'bus_tests' AND datname = current_database()"""
+    SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'bus_tests' AND datname = current_database()"""
 
 
 def noted(sample: Sample, *numbers: int) -> list[object]:
@@ -349,3 +349,10 @@ def test_a_worker_beyond_the_number_of_partitions_waits_in_its_group(sample: Sam
             until(lambda: asked.count(0) >= 6)
             assert len(members) == joined
             assert members[0].next
+
+
+def test_a_session_that_the_broker_refuses_is_said_where_an_operator_looks(sample: Sample) -> None:
+    consumer = consumer_of(sample)
+    consumer._cluster = replace(sample.cluster, session_seconds=0.5)  # ours takes one second or more
+    with in_thread(consumer.run):
+        assert "KAFKA_SESSION_SECONDS" in until(lambda: consumer.stopped_because or "")

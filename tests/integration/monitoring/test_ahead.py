@@ -117,6 +117,22 @@ def test_none_waits_for_a_crowd_for_long(world: World, monkeypatch: pytest.Monke
 
 
 @ahead
+def test_none_waits_while_the_watermark_stands_still(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An owner that states nothing for an hour holds nothing that is known to be due."""
+    seconds = [0.0]
+    monkeypatch.setattr(ahead_module, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(ahead_module, "CROWD", 3)
+    monkeypatch.setattr(ahead_module, "LAST", 1)
+    monkeypatch.setattr(ahead_module, "GATHERED", timedelta(hours=1))
+    _, first = three(world)
+    know(world, first + timedelta(minutes=5))
+    fired = []
+    for seconds[0] in (10.0, 3_600.0, 3_611.0):
+        fired.append(fire(world))
+    assert fired == [0, 0, 1]
+
+
+@ahead
 def test_a_fact_that_comes_takes_it_back(world: World) -> None:
     case = opened(world)
     world.step(day(13))
