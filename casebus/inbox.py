@@ -51,12 +51,14 @@ _LOCK = """
       WHERE (topic, part) IN (SELECT * FROM unnest({topics}, {parts})) ORDER BY topic, part FOR UPDATE)
     SELECT topic, part, generation, next, pg_advisory_xact_lock(:space, part) FROM held ORDER BY part"""
 """A case has the same partition in every topic, and different workers may read those: one at a time. Locked in order."""
-_LOAD = """
-    SELECT topic, subject, seq FROM {schema}.inbox
-    WHERE (topic, subject) IN (SELECT * FROM unnest({topics}, {subjects}))
+_AMONG = "(topic, subject) IN (SELECT * FROM unnest({topics}, {subjects}))"
+_LOAD = f"""
+    SELECT topic, subject, seq FROM {{schema}}.inbox WHERE {_AMONG}
     UNION ALL SELECT NULL, NULL, 0
-    WHERE EXISTS (SELECT FROM {schema}.parked) OR EXISTS (SELECT FROM {schema}.quarantine WHERE state = 'DISCARDED')"""
+    WHERE EXISTS (SELECT FROM {{schema}}.parked) OR EXISTS (SELECT FROM {{schema}}.quarantine WHERE state = 'DISCARDED')"""
 """And a row of nothing where something waits. Most of the time nothing does, and then nothing need be searched for."""
+_PARKED = f"SELECT topic, subject, seq, part, log_offset, value, headers FROM {{schema}}.parked WHERE {_AMONG}"
+_GIVEN_UP = f"SELECT topic, subject, seq, headers FROM {{schema}}.quarantine WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {_AMONG}"
 _SAVE = """
     WITH passed AS (
       UPDATE {schema}.position p SET next = n.next
@@ -211,21 +213,10 @@ class Seen:
 
     def _load_waiting(self, values: dict[str, Any]) -> None:
         """What is parked, and what was given up."""
-        among = "(topic, subject) IN (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:subjects AS uuid[])))"
-        rows = self.connection.execute(
-            text(f"SELECT topic, subject, seq, part, log_offset, value, headers FROM {self.schema}.parked WHERE {among}"), values
-        )
-        for topic, subject, seq, part, offset, value, headers in rows:
+        for topic, subject, seq, part, offset, value, headers in self.connection.execute(_of(_PARKED, self.schema), values):
             fields = unpack(headers)
             self.lines[topic, subject].parked[seq] = Record(topic, part, offset, dict(fields).get("ce_subject"), value, fields)
-        rows = self.connection.execute(
-            text(
-                f"SELECT topic, subject, seq, headers FROM {self.schema}.quarantine"
-                f" WHERE state = 'DISCARDED' AND seq IS NOT NULL AND {among}"
-            ),
-            values,
-        )
-        for topic, subject, seq, headers in rows:
+        for topic, subject, seq, headers in self.connection.execute(_of(_GIVEN_UP, self.schema), values):
             self.lines[topic, subject].given_up.setdefault(seq, set()).add(event_id(headers))
 
     def save(self, passed: Mapping[Partition, int]) -> None:

@@ -161,7 +161,7 @@ class Ahead:
             with self.engine.begin() as connection:
                 known = self.known(connection)
                 due = _due(connection, known)
-                if _gather(connection, known, due) and known.least is not None and self.waiting.may_go_on(known.least):
+                if _gather(connection, known, due, self.waiting):
                     return 0
                 alike = _holding(connection, due) if due else []
                 holding = {case_id for one in alike for case_id in one.cases}
@@ -279,8 +279,9 @@ def _due(connection: Connection, known: Reached) -> list[Due]:
     return sorted(Due(*row) for row in rows)
 
 
-def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:
-    """Whether these are to wait for the rest of their crowd. By the watermark none waits for longer than `GATHERED`."""
+def _gather(connection: Connection, known: Reached, due: Sequence[Due], waiting: _Waiting) -> bool:
+    """Whether these are to wait for the rest of their crowd. By the watermark none waits for longer than `GATHERED`, nor beside one that
+    stands still."""
     if not due or known.least is None or (first := min(one.look_at for one in due)) < known.least - GATHERED:
         return False
     values = {"parts": sorted(known.partitions), "gathered": known.least + GATHERED}
@@ -289,7 +290,7 @@ def _gather(connection: Connection, known: Reached, due: Sequence[Due]) -> bool:
         found: int = connection.execute(_AMONG, {**values, "since": since, "most": most}).scalar_one()
         return found == most
 
-    return are_there(LAST, known.least) and are_there(CROWD, first)
+    return are_there(LAST, known.least) and are_there(CROWD, first) and waiting.may_go_on(known.least)
 
 
 def _holding(connection: Connection, due: Sequence[Due]) -> list[Alike]:
