@@ -29,6 +29,7 @@ GRANT TRUNCATE ON ALL TABLES IN SCHEMA copy TO {role};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA own, copy TO {role};
 REVOKE INSERT, UPDATE, DELETE ON own.timebase FROM {role};
 GRANT UPDATE (floor) ON own.timebase TO {role};
+REVOKE INSERT, DELETE ON own.sent FROM {role};
 """
 
 
@@ -184,5 +185,5 @@ def upgrade_bus_tables(execute: Callable[[str], object], version: int) -> None:
 
 
 def grant(execute: Callable[[str], object], role: str) -> None:
-    """Rights of the service's role after a migration: everything in its tables but the base of system time."""
+    """Rights of the service's role after a migration: everything in its tables but the base of system time and the row of what is sent."""
     execute(SERVICE_ROLE_RIGHTS.format(role=role))

@@ -19,7 +19,7 @@ from casebus.track import Track
 EVERY_SECONDS = 5.0
 COUNTED = 10_000
 _OUTBOX = text("""
-    WITH waiting AS (SELECT id, recorded_at FROM own.outbox WHERE published_at IS NULL ORDER BY id LIMIT :counted)
+    WITH waiting AS (SELECT id, recorded_at FROM own.unsent ORDER BY id LIMIT :counted)
     SELECT count(*) AS waiting, extract(epoch FROM own.system_time() - (SELECT recorded_at FROM waiting ORDER BY id LIMIT 1)) AS oldest,
       (SELECT max(id) FROM own.outbox) - min(id) + 1 AS span FROM waiting""")
 

@@ -1,4 +1,7 @@
-"""Events wait here, in the transaction of the change that they report, until the relay has sent them. Rows stay: it is the event store."""
+"""The event store: an event is written here in the transaction of the change that it reports, and stays as it was written.
+
+What of it the relay has not sent yet is own.unsent.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,8 +22,8 @@ _APPEND = text(
     " CAST(:attributes AS jsonb[]), CAST(:occurred AS timestamptz[]), CAST(:after AS timestamptz[]))"
 )
 _UNPUBLISHED = text(
-    "SELECT id, topic, CAST(subject AS text), case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.outbox"
-    " WHERE published_at IS NULL AND id > :after AND id <= :top ORDER BY id LIMIT :limit"
+    "SELECT id, topic, CAST(subject AS text), case_seq, value, CAST(attributes AS text), occurred_at, recorded_at FROM own.unsent"
+    " WHERE id > :after AND id <= :top ORDER BY id LIMIT :limit"
 )
 _STATED = text(
     "SELECT o.attributes ->> 'event_id' FROM own.outbox o WHERE o.topic = :topic AND (o.subject, o.case_seq) IN"

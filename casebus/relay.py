@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
@@ -28,14 +29,18 @@ BATCH = 2000
 LOCK = 7_310_001
 """The advisory lock of a database's one relay."""
 Sent = tuple[str, bytes, bytes, Headers]
-_SNAPSHOT = text(
-    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.outbox WHERE published_at IS NULL)"
-)
+_BARRIER = text("UPDATE own.timebase SET floor = own.system_time() RETURNING floor, (SELECT max(id) FROM own.outbox)")
+_SNAPSHOT = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT max(id) FROM own.unsent)")
 _MARK = text(f"""
     WITH moved AS (
       UPDATE own.stream SET next = CAST(n.next AS bigint[])
-      FROM unnest({planned_once("topics", "text[]")}, {planned_once("nexts", "text[]")}) AS n (topic, next) WHERE stream.topic = n.topic)
-    UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(CAST({planned_once("ids", "bigint[]")} AS bigint[]))""")
+      FROM unnest({planned_once("topics", "text[]")}, {planned_once("nexts", "text[]")}) AS n (topic, next) WHERE stream.topic = n.topic
+    ), whole AS (
+      SELECT int8multirange(int8range(0, upto, '[]')) + beyond + CAST(:sent AS int8multirange) AS ids FROM own.sent
+    ), first AS (
+      SELECT ids, (SELECT each FROM unnest(ids) AS each ORDER BY each LIMIT 1) AS range FROM whole
+    )
+    UPDATE own.sent SET upto = upper(range) - 1, beyond = ids - int8multirange(range) FROM first RETURNING NOT isempty(beyond)""")
 log = telemetry.logger(__name__)
 
 
@@ -63,6 +68,14 @@ class Stream:
         return replace(self, next=tuple(ends))
 
 
+class Barrier(NamedTuple):
+    """Once no transaction below `number` is open, all that was recorded before `moment` is there, and all of the outbox up to `newest`."""
+
+    moment: datetime
+    newest: int | None
+    number: int
+
+
 class Relay:
     """One at a time per database (advisory lock). Lives as long as its session: then come a new Relay, new barriers, a new producer.
 
@@ -72,7 +85,9 @@ class Relay:
     def __init__(self, connection: Connection, log: Log, topics: dict[str, Topic], owner: str, codec: Codec) -> None:
         self._connection, self._log, self._codec, self._owner = connection, log, codec, owner
         self._case_topic = f"{owner}.case.v1"
-        self._barriers: deque[tuple[datetime, int]] = deque()
+        self._barriers: deque[Barrier] = deque()
+        self._skipped = True
+        """Whether a number may be between those that are sent, of a transaction that is open or was rolled back."""
         self._streams = {name: self._begin(topic) for name, topic in topics.items()}
 
     def _begin(self, topic: Topic) -> Stream:
@@ -130,10 +145,13 @@ class Relay:
         return stream
 
     def barrier(self) -> None:
-        """Promise that nothing will be recorded below T any more, and remember by which transaction number that holds."""
-        moment = self._connection.execute(text("UPDATE own.timebase SET floor = own.system_time() RETURNING floor")).scalar_one()
+        """Promise that nothing will be recorded below T any more, and remember by which transaction number that holds.
+
+        It holds of the outbox too: whoever got a number below its newest had a transaction's number before (own.emit), so a smaller one.
+        """
+        moment, newest = self._connection.execute(_BARRIER).one()
         number = self._connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one()
-        self._barriers.append((moment, number))
+        self._barriers.append(Barrier(moment, newest, number))
 
     def drain(self) -> int:
         """Send to the end of the outbox as one snapshot saw it, then state the newest barrier that this proves. Returns the events sent."""
@@ -153,14 +171,16 @@ class Relay:
                 raise LogBroken(f"{topic} was made again: run `continuum reseed`")
 
     def _state(self, xmin: int) -> None:
-        moment = None
-        while self._barriers and self._barriers[0][1] <= xmin:
-            moment = self._barriers.popleft()[0]
-        if moment is not None:
+        proven = None
+        while self._barriers and self._barriers[0].number <= xmin:
+            proven = self._barriers.popleft()
+        if proven is not None:
             self._look()
+            if self._skipped and proven.newest is not None:  # what is not there up to it was rolled back
+                self._remember([], f"[0,{proven.newest}]")
             stream = self._streams[self._case_topic]
             statement = Watermark(
-                owner=self._owner, generation=stream.generation, recorded_before=moment, next=stream.next, began=stream.began
+                owner=self._owner, generation=stream.generation, recorded_before=proven.moment, next=stream.next, began=stream.began
             )
             self._log.send_soon(f"{self._owner}.watermark.v1", self._owner.encode(), self._codec.encode(statement))
 
@@ -195,14 +215,13 @@ class Relay:
         names = {row.topic for row in rows}
         moved = [self._streams[name].after([receipt for receipt in receipts if receipt.topic == name]) for name in names]
         self._streams |= {stream.topic: stream for stream in moved}
-        self._connection.execute(
-            _MARK,
-            {
-                "topics": [stream.topic for stream in moved],
-                "nexts": [f"{{{','.join(map(str, stream.next))}}}" for stream in moved],
-                "ids": [row.id for row in rows],
-            },
-        )
+        self._remember(moved, ",".join(f"[{row.id},{row.id}]" for row in rows))
+
+    def _remember(self, moved: list[Stream], sent: str) -> None:
+        """Where the streams end, and which numbers are sent."""
+        nexts = [f"{{{','.join(map(str, stream.next))}}}" for stream in moved]
+        values = {"topics": [stream.topic for stream in moved], "nexts": nexts, "sent": f"{{{sent}}}"}
+        self._skipped = self._connection.execute(_MARK, values).scalar_one()
 
 
 def claim(connection: Connection) -> bool:
@@ -235,7 +254,10 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
                 ),
                 {"i": identities[name], "n": kafka.ends(name), "t": name},
             )
-        return connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL")).rowcount
+        connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL"))  # of releases before
+        connection.execute(text("UPDATE own.sent SET upto = 0, beyond = '{}'"))
+        again: int = connection.execute(text("SELECT count(*) FROM own.unsent")).scalar_one()
+        return again
 
 
 def _hold_relays(connection: Connection) -> None:

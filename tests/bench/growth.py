@@ -33,8 +33,9 @@ _INTAKE = (
       'parts', jsonb_build_object('{AGENCIES[0]}', jsonb_build_object('role', 'LEAD', 'state', 'ACTIVE')), 'importing', null)
       FROM generate_series(1, :count) i""",
     f"INSERT INTO own.head SELECT 'intake.case.v1', {ID}, 1, now() FROM generate_series(1, :count) i",
-    f"""INSERT INTO own.outbox (topic, subject, case_seq, value, attributes, occurred_at, recorded_at, published_at)
-      SELECT 'intake.case.v1', {ID}, 1, '\\x00'::bytea, '{{}}'::jsonb, now(), now(), now() FROM generate_series(1, :count) i""",
+    f"""INSERT INTO own.outbox (topic, subject, case_seq, value, attributes, occurred_at, recorded_at)
+      SELECT 'intake.case.v1', {ID}, 1, '\\x00'::bytea, '{{}}'::jsonb, now(), now() FROM generate_series(1, :count) i""",
+    "UPDATE own.sent SET upto = (SELECT max(id) FROM own.outbox)",
     """INSERT INTO own.idempotency (principal, key, request, answer) SELECT 'city-hospital other', 'key ' || i, '\\x00'::bytea, '{}'::json
       FROM generate_series(1, :count) i""",
 )

@@ -111,10 +111,11 @@ def wipe(store: Store) -> None:
         names = connection.execute(
             text(
                 "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('own', 'copy')"
-                " AND tablename <> 'timebase'"
+                " AND tablename NOT IN ('timebase', 'sent')"
             )
         ).scalars()
         connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
+        connection.execute(text("UPDATE own.sent SET upto = 0, beyond = '{}'"))
 
 
 def participation_copy() -> Course:

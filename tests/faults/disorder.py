@@ -42,11 +42,11 @@ ORDERS, ORDERS_SHORT = 10, 1
 GAPS = 8
 TOPICS = [topic.name for topic in case_topics(read_topics())]
 _GAPS = text("""
-    UPDATE own.outbox SET published_at = clock_timestamp() WHERE id IN (
-      SELECT o.id FROM own.outbox o JOIN own.outbox l USING (topic, subject)
-      WHERE o.published_at IS NULL AND o.case_seq = 2 AND l.case_seq = 3 ORDER BY o.id LIMIT :most)
-    RETURNING id""")
-_HEAL = text("UPDATE own.outbox SET published_at = NULL WHERE id = ANY(:ids)")
+    SELECT o.id FROM own.unsent o JOIN own.unsent l USING (topic, subject)
+    WHERE o.case_seq = 2 AND l.case_seq = 3 ORDER BY o.id LIMIT :most""")
+_IDS = "(SELECT range_agg(int8range(id, id, '[]')) FROM unnest(CAST(:ids AS bigint[])) AS id)"
+_BREAK = text(f"UPDATE own.sent SET beyond = beyond + {_IDS}")
+_HEAL = text(f"UPDATE own.sent SET upto = 0, beyond = int8multirange(int8range(0, upto, '[]')) + beyond - {_IDS}")
 _END_RELAY = text("""
     SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted AND pid <> pg_backend_pid()
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""")
@@ -80,11 +80,12 @@ def _break(platform: Platform, load: Load, found: Findings, cases: int) -> int:
             until(partial(more.has_told, load.ledger.cases + cases), 300)
         with intake.begin() as connection:
             missing = list(connection.execute(_GAPS, {"most": GAPS}).scalars())
+            connection.execute(_BREAK, {"ids": missing})
     until(lambda: _parked(monitoring) == len(missing), 120)
     board = checker.board_of(platform)
     assert (board["parked"], board["held"]) == (len(missing), len(missing)), "the board doesn't show what is parked"
     assert 'continuum_events_total{outcome="parked",track="monitoring.copies"}' in _metrics(platform), "no metric shows what is parked"
-    with intake.begin() as connection:
+    with _held_back(intake), intake.begin() as connection:
         connection.execute(_HEAL, {"ids": missing})
     again = checker.check(platform, load.ledger)
     again.counts["out_of_order"] -= 2 * len(missing)  # the third before the second, and the second after it: as we broke them

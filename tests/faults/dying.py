@@ -19,7 +19,7 @@ import psycopg
 
 MARKS = {
     "INSERT INTO own.idempotency": "command",
-    "UPDATE own.outbox SET published_at": "marking",
+    "UPDATE own.sent SET upto": "marking",
     ".position p SET next": "applying",
     "INSERT INTO own.decision": "deciding",
 }

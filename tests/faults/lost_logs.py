@@ -80,7 +80,7 @@ def _facts(platform: Platform) -> int:
 
 
 def _is_sent(platform: Platform) -> bool:
-    return store.count(platform.engines["intake"], "SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0
+    return store.count(platform.engines["intake"], "SELECT count(*) FROM own.unsent") == 0
 
 
 def _has_read(platform: Platform, name: str, topic: str) -> bool:

@@ -62,7 +62,7 @@ def heads(platform: Platform) -> dict[Place, int]:
 
 
 def unsent(platform: Platform) -> int:
-    return sum(count(engine, "SELECT count(*) FROM own.outbox WHERE published_at IS NULL") for engine in platform.engines.values())
+    return sum(count(engine, "SELECT count(*) FROM own.unsent") for engine in platform.engines.values())
 
 
 def behind(platform: Platform, known: dict[Place, int]) -> int:

@@ -82,6 +82,16 @@ class Machine(RuleBasedStateMachine):
     def relay(self, *, owner: str, barrier: bool, strike: tuple[int, str] | None) -> None:
         self.world.relay(owner, barrier=barrier, strike=None if strike is None else Strike(strike[0], self._act(owner, strike[1])))
 
+    @rule(owner=owners, at=st.integers(1, 8))
+    def overtake_while(self, owner: str, at: int) -> None:
+        """As `overtake`, while a relay is between two statements."""
+
+        def overtake() -> None:
+            self._act(owner, "open")()
+            self.state(case=CASES[1], owner=owner, what=3, stays_open=False)
+
+        self.world.relay(owner, strike=Strike(at, overtake))
+
     @rule(owner=owners, part=parts, stores=st.booleans())
     def relay_unanswered(self, *, owner: str, part: int, stores: bool) -> None:
         self.world.relay(owner, silent=Silent(part, stores))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from casebus import inbox, outbox
 from casebus.kafka import Record
-from casebus.relay import Relay
+from casebus.relay import _BARRIER, Barrier, Relay, Stream
 from casebus.timebase import system_time
 from tests.model import database, memory, statements
 from tests.model.database import Session
@@ -35,7 +35,7 @@ def _publishes_by_greatest_id() -> list[Change]:
 
     def unpublished(connection: Connection, after: int, top: int, limit: int) -> list[outbox.Row]:
         assert isinstance(connection, Session)
-        last = max((id for (id,), (_, sent) in connection.rows("outbox").items() if sent), default=0)
+        last = max(connection.get("sent") or (), default=0)
         return _UNPUBLISHED(connection, max(after, last), top, limit)
 
     return [(outbox, "unpublished", unpublished)]
@@ -45,7 +45,7 @@ def _states_the_time_of_the_clock() -> list[Change]:
     """A watermark from now(): nobody waits for transactions that are open."""
 
     def barrier(self: Relay) -> None:
-        self._barriers.append((system_time(self._connection), 0))
+        self._barriers.append(Barrier(system_time(self._connection), None, 0))
 
     return [(Relay, "barrier", barrier)]
 
@@ -55,8 +55,8 @@ def _takes_the_number_before_the_floor() -> list[Change]:
 
     def barrier(self: Relay) -> None:
         number = self._connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one()
-        moment = self._connection.execute(text("UPDATE own.timebase SET floor = own.system_time() RETURNING floor")).scalar_one()
-        self._barriers.append((moment, number))
+        moment, newest = self._connection.execute(_BARRIER).one()
+        self._barriers.append(Barrier(moment, newest, number))
 
     return [(Relay, "barrier", barrier)]
 
@@ -119,11 +119,31 @@ def _begins_where_the_log_does() -> list[Change]:
 
 def _marks_before_it_sends() -> list[Change]:
     def send(self: Relay, rows: list[outbox.Row], top: int) -> list[outbox.Row]:
-        mark = "UPDATE own.outbox SET published_at = clock_timestamp()"
-        self._connection.execute(text(mark), {"ids": [row.id for row in rows], "topics": [], "nexts": []})
+        self._remember([], ",".join(f"[{row.id},{row.id}]" for row in rows))
         return _SEND(self, rows, top)
 
     return [(Relay, "_send", send)]
+
+
+def _skips_what_is_open() -> list[Change]:
+    """What is not there below what is sent counts as rolled back."""
+
+    def remember(self: Relay, moved: list[Stream], sent: str) -> None:
+        _REMEMBER(self, moved, f"[0,{sent.strip('[]').split(',')[-1]}]")
+
+    return [(Relay, "_remember", remember)]
+
+
+def _skips_what_opened_later() -> list[Change]:
+    """The transaction number is taken before it is looked which number of the outbox is the newest."""
+
+    def barrier(self: Relay) -> None:
+        moment, _ = self._connection.execute(_BARRIER).one()
+        number = self._connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one()
+        _, newest = self._connection.execute(_BARRIER).one()
+        self._barriers.append(Barrier(moment, newest, number))
+
+    return [(Relay, "barrier", barrier)]
 
 
 def _decides_again() -> list[Change]:
@@ -149,7 +169,7 @@ def _applied_alone(self: inbox.Line, seq: int, recorded_at: datetime) -> None:
     self.last, self.recorded_at, self.moved = seq, recorded_at, True
 
 
-_UNPUBLISHED, _SEND = outbox.unpublished, Relay._send
+_UNPUBLISHED, _SEND, _REMEMBER = outbox.unpublished, Relay._send, Relay._remember
 MUTANTS = (
     Mutant("the relay publishes WHERE id > last", _publishes_by_greatest_id),
     Mutant("a watermark from now(), without the barrier", _states_the_time_of_the_clock),
@@ -163,6 +183,8 @@ MUTANTS = (
     Mutant("a new generation is read from the old place", _stays_where_it_was_in_a_new_generation),
     Mutant("a new generation is read from where its log begins", _begins_where_the_log_does),
     Mutant("the relay marks before it sends", _marks_before_it_sends),
+    Mutant("the relay skips what is still open", _skips_what_is_open),
+    Mutant("the relay skips what was opened after its number", _skips_what_opened_later),
     Mutant("a decision is made again", _decides_again),
     Mutant("the reader goes on wherever it is given records", _passes_over_places),
 )

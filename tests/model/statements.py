@@ -98,14 +98,14 @@ def emit(session: Session, v: Values) -> Result:
             occurred_at=v["occurred"][n] or at,
             recorded_at=at,
         )
-        session.put("outbox", (row.id,), (row, False))
+        session.put("outbox", (row.id,), row)
         session.put("head", subject, (seq, at))
         stated.append((n + 1, seq, at))
     return Result("n seq recorded", stated)
 
 
 def unpublished(session: Session, v: Values) -> Result:
-    rows = [row for _, (row, sent) in sorted(session.rows("outbox").items()) if not sent and v["after"] < row.id <= v["top"]]
+    rows = [row for row in unsent(session) if v["after"] < row.id <= v["top"]]
     return Result(
         "id topic subject case_seq value attributes occurred_at recorded_at",
         [
@@ -117,7 +117,7 @@ def unpublished(session: Session, v: Values) -> Result:
 
 def stated(session: Session, v: Values) -> Result:
     wanted = set(zip(v["subjects"], v["seqs"], strict=True))
-    rows = [row for row, _ in session.rows("outbox").values() if row.topic == v["topic"] and (UUID(row.subject), row.case_seq) in wanted]
+    rows = [row for row in session.rows("outbox").values() if row.topic == v["topic"] and (UUID(row.subject), row.case_seq) in wanted]
     return Result("event_id", [(row.attributes["event_id"],) for row in rows])
 
 
@@ -125,21 +125,30 @@ def mark(session: Session, v: Values) -> Result:
     for topic, places in zip(v["topics"], v["nexts"], strict=True):
         generation, topic_id, _, began = session.get("stream", topic)
         session.put("stream", (topic,), (generation, topic_id, [int(place) for place in places.strip("{}").split(",")], began))
-    for id in v["ids"]:
-        session.put("outbox", (id,), (session.get("outbox", id)[0], True))
-    return Result()
+    ranges = [tuple(map(int, each.split(","))) for each in v["sent"].strip("{[]}").split("],[")]
+    sent = (session.get("sent") or {0}).union(*(range(first, last + 1) for first, last in ranges))
+    session.put("sent", (), sent)
+    return Result("skipped", [(len(sent) <= max(sent),)])
 
 
 def mark_none(session: Session, _: Values) -> Result:
-    sent = [(key, row) for key, (row, was_sent) in session.rows("outbox").items() if was_sent]
-    for key, row in sent:
-        session.put("outbox", key, (row, False))
-    return Result(count=len(sent))
+    session.put("sent", (), frozenset({0}))
+    return Result()
+
+
+def unsent(session: Session) -> list[Row]:
+    """own.unsent, by number."""
+    sent = session.get("sent") or ()
+    return [row for (id,), row in sorted(session.rows("outbox").items()) if id not in sent]
+
+
+def count_unsent(session: Session, _: Values) -> Result:
+    return Result("count", [(len(unsent(session)),)])
 
 
 def raise_floor(session: Session, _: Values) -> Result:
     session.put("timebase", (), system_time(session))
-    return Result("floor", [(session.get("timebase"),)])
+    return Result("floor newest", [(session.get("timebase"), max((id for (id,) in session.rows("outbox")), default=None))])
 
 
 def current_number(session: Session, _: Values) -> Result:
@@ -147,8 +156,7 @@ def current_number(session: Session, _: Values) -> Result:
 
 
 def snapshot(session: Session, _: Values) -> Result:
-    waiting = [id for (id,), (_, sent) in session.rows("outbox").items() if not sent]
-    return Result("xmin top", [(session.database.xmin, max(waiting, default=None))])
+    return Result("xmin top", [(session.database.xmin, max((row.id for row in unsent(session)), default=None))])
 
 
 def read_time(session: Session, _: Values) -> Result:
@@ -275,10 +283,12 @@ def quarantine(session: Session, v: Values) -> Result:
 
 STATEMENTS: dict[str, Meaning] = {
     "own.emit(": emit,
-    "FROM own.outbox WHERE published_at IS NULL AND id": unpublished,
+    "FROM own.unsent WHERE id": unpublished,
+    "count(*) FROM own.unsent": count_unsent,
     "attributes ->> 'event_id'": stated,
-    "SET published_at = clock_timestamp()": mark,
-    "SET published_at = NULL": mark_none,
+    "UPDATE own.sent SET upto = upper": mark,
+    "UPDATE own.sent SET upto = 0": mark_none,
+    "SET published_at = NULL": nothing,
     "SET floor = own.system_time()": raise_floor,
     "SELECT own.system_time()": read_time,
     "pg_snapshot_xmin": snapshot,

@@ -286,10 +286,10 @@ class World:
 
     def rows(self, owner: str, *, open_too: bool = False) -> list[outbox.Row]:
         """What the owner has recorded, in the order of its numbers."""
-        found = {id: row for (id,), (row, _) in self.databases[owner].table("outbox").items()}
+        found = {id: row for (id,), row in self.databases[owner].table("outbox").items()}
         for whose, session in self.writers if open_too else ():
             if whose == owner:
-                found |= {id: row for (id,), (row, _) in session.rows("outbox").items()}
+                found |= {id: row for (id,), row in session.rows("outbox").items()}
         return [found[id] for id in sorted(found)]
 
     def known(self) -> dict[int, datetime]:

@@ -200,9 +200,8 @@ def make_template(server: str, name: str) -> None:
     with admin.begin() as connection:
         execute: Callable[[str], object] = connection.exec_driver_sql
         database.create_bus_tables(execute)
-        database.upgrade_bus_tables(execute, 3)
-        database.upgrade_bus_tables(execute, 4)
-        database.upgrade_bus_tables(execute, 5)
+        for version in range(2, 1 + len(list(database.SQL.glob("bus_v*.sql")))):
+            database.upgrade_bus_tables(execute, version)
         execute(DDL)
         for schema in ("own", "copy"):
             execute(f"CREATE TABLE {schema}.notes (id uuid PRIMARY KEY, version int NOT NULL, body jsonb NOT NULL)")

@@ -200,7 +200,7 @@ def test_reseed_ends_the_claim_of_a_relay_at_work_which_then_sends_all_again(sam
     loop = relay_loop(sample)
     with in_thread(loop.run):
         sample.note(uuid4(), 1)
-        until(lambda: sample.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
+        until(lambda: sample.value("SELECT count(*) FROM own.unsent") == 0)
         sent = sum(end for _, end in bounds(sample.cluster, sample.topic))
         reseeded(sample)
         until(lambda: sum(end for _, end in bounds(sample.cluster, sample.topic)) == 2 * sent)

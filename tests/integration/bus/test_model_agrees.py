@@ -23,6 +23,7 @@ from casebus.work import Work
 from tests.integration.bus.sample import SOMEBODY, Sample
 from tests.model import broker, database
 from tests.model.memory import in_memory
+from tests.model.statements import unsent
 from tests.unit.monitoring.story import MONDAY
 from tests.waiting import until
 
@@ -33,9 +34,13 @@ STILL = """
 """In the test's database no time passes by itself, so that both sides tell the same moments."""
 EMPTY = """
     TRUNCATE own.head, own.outbox, own.stream, copy.position, copy.inbox, copy.parked, copy.statement RESTART IDENTITY;
-    UPDATE own.timebase SET floor = '-infinity'"""
+    UPDATE own.timebase SET floor = '-infinity';
+    UPDATE own.sent SET upto = 0, beyond = '{}'"""
 COLUMNS = {
-    "outbox": "SELECT id, subject, case_seq, recorded_at, published_at IS NOT NULL FROM own.outbox ORDER BY id",
+    "outbox": "SELECT id, subject, case_seq, recorded_at FROM own.outbox ORDER BY id",
+    "unsent": "SELECT id FROM own.unsent ORDER BY id",
+    "sent": """
+      SELECT id FROM own.sent, generate_series(0, greatest(upto, upper(beyond) - 1)) AS id WHERE id <= upto OR id <@ beyond ORDER BY id""",
     "head": "SELECT subject, seq, recorded_at FROM own.head ORDER BY 1",
     "stream": "SELECT generation, next, began FROM own.stream",
     "position": "SELECT part, generation, next, began FROM copy.position ORDER BY 1",
@@ -211,7 +216,9 @@ def in_postgres(sample: Sample) -> dict[str, list[tuple[Any, ...]]]:
 
 def in_the_model(of: database.Database) -> dict[str, list[tuple[Any, ...]]]:
     return {
-        "outbox": sorted((id, UUID(row.subject), row.case_seq, row.recorded_at, sent) for (id,), (row, sent) in of.table("outbox").items()),
+        "outbox": sorted((id, UUID(row.subject), row.case_seq, row.recorded_at) for (id,), row in of.table("outbox").items()),
+        "unsent": [(row.id,) for row in unsent(of.connect())],
+        "sent": [(id,) for id in sorted(of.table("sent").get((), {0}))],
         "head": sorted((subject, *head) for (_, subject), head in of.table("head").items()),
         "stream": [(generation, tuple(next), tuple(began)) for generation, _, next, began in of.table("stream").values()],
         "position": sorted((part, *place) for (_, part), place in of.table("position").items()),

@@ -136,10 +136,10 @@ def test_a_service_that_is_told_to_end_does_so_soon_and_loses_nothing_it_has_ans
 def test_a_service_runs_in_parts_and_each_tells_its_health(place: Place) -> None:
     api = place.start(only="api")
     assert api.receive().status_code == 201
-    assert place.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 1
+    assert place.value("SELECT count(*) FROM own.unsent") == 1
     assert place.value("SELECT count(*) FROM own.position") == 0
     relay = place.start(only="relay")
-    until(lambda: place.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
+    until(lambda: place.value("SELECT count(*) FROM own.unsent") == 0)
     assert relay.receive().status_code == 404
     assert "continuum_published_total" in relay.get("/metrics").text
     for process in (api, relay):
@@ -163,6 +163,6 @@ def test_a_collector_that_never_answers_holds_up_no_command_and_no_end(place: Pl
         collector.answers.clear()
         process = place.start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="10")
         assert [process.receive().status_code for _ in range(50)] == [201] * 50
-        until(lambda: place.value("SELECT count(*) FROM own.outbox WHERE published_at IS NULL") == 0)
+        until(lambda: place.value("SELECT count(*) FROM own.unsent") == 0)
         place.supervisor.stop(process.child, within=10)
         assert process.child.code == 0

@@ -131,8 +131,7 @@ class World:
             for row in rows:
                 if row.topic in self.logs:
                     self._append(row.topic, UUID(row.subject), row.headers(1), row.value)
-            sent = {"sent": [row.id for row in rows]}
-            connection.execute(text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE id = ANY(:sent)"), sent)
+            connection.execute(text("UPDATE own.sent SET upto = coalesce((SELECT max(id) FROM own.outbox), 0)"))
         return len(rows)
 
     def unread(self, track: Track) -> dict[tuple[str, int], list[Record]]:
