@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported by its __init__, which has no __all__
@@ -32,7 +32,8 @@ def keep_arrivals(cluster: Cluster, topic: str) -> None:
     """From now on a record's time is when the broker wrote it, not when a client made it."""
     by_arrival = ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[by_arrival])
-    for done in AdminClient(cluster.client()).incremental_alter_configs([resource]).values():
+    admin = AdminClient(cluster.client())  # it lives until it is answered
+    for done in admin.incremental_alter_configs([resource]).values():
         done.result()
 
 
@@ -40,10 +41,10 @@ def arrivals(cluster: Cluster, topic: str, kind: str) -> Iterator[Arrival]:
     """Of each event of that type, once; from the beginning of the topic to its end as it is now."""
     seen: set[str] = set()
     for message in _messages(cluster, topic):
-        said = {name: value.decode() for name, value in message.headers() or () if isinstance(value, bytes)}
+        said = {name: value.decode() for name, value in kafka.headers_of(message) if value is not None}
         if said["ce_type"] == kind and said["ce_id"] not in seen:
             seen.add(said["ce_id"])
-            _, milliseconds = cast(tuple[int, int], message.timestamp())
+            _, milliseconds = message.timestamp()
             after = EPOCH + timedelta(milliseconds=milliseconds + 1)
             yield Arrival(said["ce_subject"], datetime.fromisoformat(said["ce_recordedtime"]), after)
 
