@@ -15,6 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported by
 
 from casebus import kafka
 from casebus.cluster import Cluster
+from casebus.joined import headers_of
 
 LOOK_SECONDS = 30
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def arrivals(cluster: Cluster, topic: str, kind: str) -> Iterator[Arrival]:
     """Of each event of that type, once; from the beginning of the topic to its end as it is now."""
     seen: set[str] = set()
     for message in _messages(cluster, topic):
-        said = {name: value.decode() for name, value in kafka.headers_of(message) if value is not None}
+        said = {name: value.decode() for name, value in headers_of(message) if value is not None}
         if said["ce_type"] == kind and said["ce_id"] not in seen:
             seen.add(said["ce_id"])
             _, milliseconds = message.timestamp()
