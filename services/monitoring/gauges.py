@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
+from casebus.contracts.monitoring import Rung
 from casebus.gauges import COUNTED, counted
 from casebus.watermark import reached
 from services.monitoring import metrics
+from services.monitoring.rules import RULES
 
 _DUE = text("""
     SELECT count(*) FROM (
@@ -19,8 +21,10 @@ _ESTIMATE = text("SELECT reltuples FROM pg_class WHERE oid = CAST('copy.watch_lo
 _OLDEST = text("""
     SELECT coalesce(extract(epoch FROM clock_timestamp() - min(next_at)), 0) FROM own.delivery
     WHERE state = 'QUEUED' AND next_at <= clock_timestamp()""")
-_OPEN = text("SELECT rule, rung, count(*) FROM own.alert WHERE is_open GROUP BY 1, 2")
-"""By an index of open alerts alone: it grows with what is open, not with what ever was."""
+_OPEN = text("""
+    SELECT rule, rung, (SELECT count(*) FROM (
+      SELECT FROM own.alert WHERE is_open AND alert.rule = r.rule AND alert.rung = g.rung LIMIT :counted) found) AS open
+    FROM unnest(CAST(:rules AS text[])) AS r (rule), unnest(CAST(:rungs AS text[])) AS g (rung)""")
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,11 @@ class States:
         blind = set(connection.execute(text("SELECT owner FROM own.blindness")).scalars())
         for owner in self.owners:
             metrics.BLIND.labels(owner).set(owner in blind)
-        found = {(rule, rung): count for rule, rung, count in connection.execute(_OPEN)}
-        self._told.update(found)
-        for rule, rung in self._told:
-            metrics.OPEN_ALERTS.labels(rule, rung).set(found.get((rule, rung), 0))
+        values = {"rules": [rule.name for rule in RULES], "rungs": [rung.value for rung in Rung], "counted": COUNTED}
+        for rule, rung, count in connection.execute(_OPEN, values):
+            if count or (rule, rung) in self._told:
+                self._told.add((rule, rung))
+                metrics.OPEN_ALERTS.labels(rule, rung).set(count)
 
 
 def _armed(connection: Connection) -> int:

@@ -42,7 +42,7 @@ CLOCKS_DUE = gauge(
 )
 OPEN_ALERTS = gauge(
     "continuum_alerts_open",
-    "Alerts that nobody has resolved.",
+    "Alerts that nobody has resolved, up to 10,000 of each rule and rung.",
     "COORDINATOR rises: agencies don't answer theirs.",
     rule=_RULE,
     rung="WORKER, SUPERVISOR, MANAGER, COORDINATOR, DUTY_AUTHORITY",

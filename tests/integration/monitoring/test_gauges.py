@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import pytest
+
+from services.monitoring import gauges
 from services.monitoring.gauges import States
 from tests.integration.monitoring.test_clocks import opened
 from tests.integration.monitoring.world import OWNERS, World, worker
@@ -36,6 +39,19 @@ def test_clocks_and_open_alerts_are_told_by_rule_and_rung(world: World) -> None:
     world.go(day(15.5) + timedelta(days=4))
     world.reading(states.look_up)
     assert (alerts("WORKER"), alerts("SUPERVISOR")) == (0, 1)
+
+
+def test_a_crowd_of_open_alerts_is_counted_so_far_and_no_farther(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it costs does not grow with what is open (casebus/gauges.py)."""
+    for name in ("one", "two", "three"):
+        opened(world, name)
+    world.go(day(15.5))
+    states = States(OWNERS)
+    world.reading(states.look_up)
+    assert alerts("WORKER") == 3
+    monkeypatch.setattr(gauges, "COUNTED", 2)
+    world.reading(states.look_up)
+    assert alerts("WORKER") == 2
 
 
 def test_an_owner_for_whom_monitoring_is_blind_is_told(world: World) -> None:
