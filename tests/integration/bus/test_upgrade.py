@@ -3,6 +3,7 @@
 the tables of the new one (runbook.md, "Upgrade"). The event has a second version here only.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, cast
@@ -13,13 +14,15 @@ from sqlalchemy import text
 from casebus import quarantine
 from casebus.codec import Codec
 from casebus.contracts.casebus import Watermark
+from casebus.database import grant, upgrade_bus_tables
+from casebus.envelope import from_headers
 from casebus.event import Event
 from casebus.migrate import migrate
 from casebus.outbox import append
 from casebus.schemas import Document, UnknownSchema
 from casebus.track import Track
 from tests.integration.bus.sample import ROLE, SOMEBODY, Noted, Sample, SampleIds, Work
-from tests.integration.bus.tools import consumer_of, in_thread, publish
+from tests.integration.bus.tools import consumer_of, in_thread, log_of, publish, relaying
 from tests.waiting import until
 
 USUAL = "days"
@@ -149,6 +152,42 @@ def test_the_old_code_runs_on_the_expanded_tables_and_the_new_on_the_contracted(
         until(lambda: new.numbers(case) == [1, 2, 3])
     with sample.admin.begin() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0002"
+
+
+def test_what_a_relay_of_the_release_before_has_sent_is_not_sent_again(sample: Sample) -> None:
+    """bus_v9.sql: it marks each event. Nothing is lost that is stated while the tables change, and nothing that it goes on to send."""
+    with sample.admin.begin() as connection:
+        connection.execute(text("DROP VIEW own.unsent; DROP TABLE own.sent"))
+    late, sent, slow, after, again = (uuid4() for _ in range(5))
+    for case in (late, sent):
+        sample.note(case, 1)
+    _mark(sample, sent)
+    with ThreadPoolExecutor(1) as pool, sample.engine.connect() as stating:
+        sample.note(slow, 1, connection=stating)
+        upgrading = pool.submit(_keep_sent_apart, sample)
+        until(lambda: sample.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = CAST('own.outbox' AS regclass)"))
+        stating.commit()
+        upgrading.result(30)
+    for case in (after, again):
+        sample.note(case, 1)
+    _mark(sample, after)
+    with relaying(sample) as relay:
+        relay.barrier()
+        assert relay.drain() == 3
+    assert {from_headers(r.headers, topic=r.topic, key=r.key).subject for r in log_of(sample)} == {late, slow, again}
+    assert sample.value("SELECT upto = (SELECT max(id) FROM own.outbox) FROM own.sent"), "what it has sent is no gap that stays"
+
+
+def _mark(sample: Sample, case: UUID) -> None:
+    """As a relay of the release before does what it has sent."""
+    with sample.engine.begin() as connection:
+        connection.execute(text("UPDATE own.outbox SET published_at = clock_timestamp() WHERE subject = :case"), {"case": case})
+
+
+def _keep_sent_apart(sample: Sample) -> None:
+    with sample.admin.begin() as connection:
+        upgrade_bus_tables(connection.exec_driver_sql, 9)
+        grant(connection.exec_driver_sql, ROLE)
 
 
 def _write(folder: Path, number: int, after: int | None, statement: str) -> None:
