@@ -185,5 +185,5 @@ def upgrade_bus_tables(execute: Callable[[str], object], version: int) -> None:
 
 
 def grant(execute: Callable[[str], object], role: str) -> None:
-    """Rights of the service's role after a migration: everything in its tables but the base of system time and the row of what is sent."""
+    """Rights of the service's role after a migration: everything in its tables but the base of system time; what is sent stays one row."""
     execute(SERVICE_ROLE_RIGHTS.format(role=role))

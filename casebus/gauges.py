@@ -1,6 +1,6 @@
 """What a service is like now: looked up every few seconds, for /metrics. A scrape asks nobody; each query costs the same at any size.
 
-A count stops at COUNTED, and reads an index that holds only what it counts. When the database or the broker doesn't answer, that is told
+A count stops at COUNTED, and reads no more than that. When the database or the broker doesn't answer, that is told
 too, and the others keep what they were.
 """
 

@@ -241,7 +241,8 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
 
     Readers begin where the log ends now, which each event and statement of the generation says; their inbox drops what they had.
 
-    Returns how many events will be sent again. A relay at work loses its claim, and goes on after it; raises RelayRuns if it won't.
+    A new generation has sent nothing (bus_v9.sql). Returns how many events there are to send. A relay at work loses its claim, and goes on
+    after it; raises RelayRuns if it won't.
     """
     with engine.begin() as connection:
         _hold_relays(connection)
@@ -255,7 +256,6 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
                 {"i": identities[name], "n": kafka.ends(name), "t": name},
             )
         connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL"))  # of releases before
-        connection.execute(text("UPDATE own.sent SET upto = 0, beyond = '{}'"))
         again: int = connection.execute(text("SELECT count(*) FROM own.unsent")).scalar_one()
         return again
 

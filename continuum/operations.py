@@ -83,7 +83,7 @@ def reseed_service(service: Service) -> None:
             count = reseed(engine, Log(cluster), topics)
         except RelayRuns as error:
             raise LocalFailure(str(error)) from None
-    typer.echo(f"{count} events of {service} will be sent again, in a new generation")
+    typer.echo(f"{count} events of {service} will be sent, in a new generation")
 
 
 def rebuild_service(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -17,7 +18,7 @@ from casebus import kafka
 from casebus.cluster import Cluster
 from casebus.joined import headers_of
 
-LOOK_SECONDS = 30
+READ_SECONDS = 120.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,10 +56,10 @@ def _messages(cluster: Cluster, topic: str) -> Iterator[Message]:
     reader = Consumer({**cluster.client(), "group.id": "bench-look", "enable.auto.commit": False})
     try:
         reader.assign([TopicPartition(topic, part, low) for part, (low, _) in bounds.items()])
+        deadline = monotonic() + READ_SECONDS
         while bounds:
-            messages = reader.consume(2000, LOOK_SECONDS)
-            assert messages, f"{topic} is not read in time"
-            for message in messages:
+            assert monotonic() < deadline, f"{topic} is not read in time"
+            for message in reader.consume(500, 0.5):
                 part, offset = message.partition(), message.offset()
                 assert message.error() is None and part is not None and offset is not None  # noqa: PT018  # a record
                 yield message

@@ -68,7 +68,7 @@ def _tracks() -> list[Track]:
 def _send_again(platform: Platform, number: int) -> None:
     """In the round of that number the rows whose turn it is: over all rounds each record is sent from one to five times."""
     for engine in platform.engines.values():
-        with engine.begin() as connection:
+        with store.held_back(engine), engine.begin() as connection:
             connection.execute(_AGAIN, {"copies": COPIES, "round": number})
 
 

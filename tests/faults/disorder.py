@@ -23,7 +23,6 @@ from casebus.codec import Codec
 from casebus.consumer import Consumer
 from casebus.kafka import Record
 from casebus.rebuild import rebuild
-from casebus.relay import LOCK
 from casebus.schemas import LockedIds
 from casebus.topic_admin import apply
 from casebus.topics import case_topics, read_topics
@@ -47,9 +46,6 @@ _GAPS = text("""
 _IDS = "(SELECT range_agg(int8range(id, id, '[]')) FROM unnest(CAST(:ids AS bigint[])) AS id)"
 _BREAK = text(f"UPDATE own.sent SET beyond = beyond + {_IDS}")
 _HEAL = text(f"UPDATE own.sent SET upto = 0, beyond = int8multirange(int8range(0, upto, '[]')) + beyond - {_IDS}")
-_END_RELAY = text("""
-    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted AND pid <> pg_backend_pid()
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""")
 
 
 def disorder(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT001  # the signature of every fault
@@ -75,7 +71,7 @@ def disorder(ground: Ground, seed: int, short: bool) -> Outcome:  # noqa: FBT001
 def _break(platform: Platform, load: Load, found: Findings, cases: int) -> int:
     """Some cases' second event comes after their third; how many were parked for it."""
     intake, monitoring = platform.engines["intake"], platform.engines["monitoring"]
-    with _held_back(intake):
+    with store.held_back(intake):
         with Load(platform, load.seed + 1, services=("intake",), ledger=load.ledger).running() as more:
             until(partial(more.has_told, load.ledger.cases + cases), 300)
         with intake.begin() as connection:
@@ -85,28 +81,13 @@ def _break(platform: Platform, load: Load, found: Findings, cases: int) -> int:
     board = checker.board_of(platform)
     assert (board["parked"], board["held"]) == (len(missing), len(missing)), "the board doesn't show what is parked"
     assert 'continuum_events_total{outcome="parked",track="monitoring.copies"}' in _metrics(platform), "no metric shows what is parked"
-    with _held_back(intake), intake.begin() as connection:
+    with store.held_back(intake), intake.begin() as connection:
         connection.execute(_HEAL, {"ids": missing})
     again = checker.check(platform, load.ledger)
     again.counts["out_of_order"] -= 2 * len(missing)  # the third before the second, and the second after it: as we broke them
     found.counts.update(again.counts)
     print(f"  {len(missing)} cases were broken on purpose: parked, seen on the board and in the metrics, and healed")
     return len(missing)
-
-
-@contextmanager
-def _held_back(engine: Engine) -> Iterator[None]:
-    """No relay of this database works during the block: its claim is ours."""
-    with engine.connect() as connection:
-
-        def claimed() -> bool:
-            connection.execute(_END_RELAY, {"lock": LOCK})
-            held = bool(connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar_one())
-            connection.commit()
-            return held
-
-        until(claimed)
-        yield
 
 
 def _parked(engine: Engine) -> int:

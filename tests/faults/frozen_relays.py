@@ -71,4 +71,4 @@ def _holder(platform: Platform) -> int:
 
 
 def _sent(platform: Platform) -> int:
-    return store.count(platform.engines[OWNER], "SELECT upto FROM own.sent")
+    return store.count(platform.engines[OWNER], "SELECT count(*) FROM own.outbox WHERE id NOT IN (SELECT id FROM own.unsent)")

@@ -1,6 +1,7 @@
 """What the services' databases hold, as the checker reads it: as their owner, beside the services."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,11 +9,16 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from casebus.codec import Codec
+from casebus.relay import LOCK
 from casebus.schemas import LockedIds
 from tests.faults.alerts import Stated
 from tests.faults.ground import Platform
+from tests.waiting import until
 
 TRACKS = ("copy", "own")
+_END_RELAY = text("""
+    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted AND pid <> pg_backend_pid()
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""")
 Place = tuple[str, UUID]
 """A topic and whom its events are about."""
 
@@ -87,3 +93,18 @@ def set_aside(platform: Platform) -> int:
 def count(engine: Engine, query: str) -> int:
     with engine.connect() as connection:
         return int(connection.execute(text(query)).scalar_one())
+
+
+@contextmanager
+def held_back(engine: Engine) -> Iterator[None]:
+    """No relay of this database works during the block: its claim is ours."""
+    with engine.connect() as connection:
+
+        def claimed() -> bool:
+            connection.execute(_END_RELAY, {"lock": LOCK})
+            held = bool(connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar_one())
+            connection.commit()
+            return held
+
+        until(claimed)
+        yield

@@ -11,6 +11,13 @@ from continuum.cli import app
 from continuum.local import postgres
 
 OURS, OTHER = "intake", "planning"
+FORBIDDEN = (
+    "CREATE TABLE own.mine (id int)",
+    "CREATE SCHEMA mine",
+    "UPDATE own.timebase SET base = now()",
+    "DELETE FROM own.sent",
+    "INSERT INTO own.sent VALUES (true, 0)",
+)
 
 
 @pytest.fixture
@@ -43,7 +50,12 @@ def test_the_owner_makes_the_tables_and_the_service_fills_them(admin: str) -> No
         assert service.execute("SELECT count(*) FROM own.outbox").fetchone() == (0,)
         assert service.execute("SHOW transaction_timeout").fetchone() == ("30s",)
         service.execute("CREATE TEMPORARY TABLE taken (id int)")
-        for forbidden in ("CREATE TABLE own.mine (id int)", "CREATE SCHEMA mine", "UPDATE own.timebase SET base = now()"):
+        for forbidden in (
+            "CREATE TABLE own.mine (id int)",
+            "CREATE SCHEMA mine",
+            "UPDATE own.timebase SET base = now()",
+            "DELETE FROM own.sent",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 service.execute(forbidden)
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):

@@ -131,11 +131,6 @@ def mark(session: Session, v: Values) -> Result:
     return Result("skipped", [(len(sent) <= max(sent),)])
 
 
-def mark_none(session: Session, _: Values) -> Result:
-    session.put("sent", (), frozenset({0}))
-    return Result()
-
-
 def unsent(session: Session) -> list[Row]:
     """own.unsent, by number."""
     sent = session.get("sent") or ()
@@ -176,6 +171,7 @@ def begin_stream(session: Session, v: Values) -> Result:
 def reseed_stream(session: Session, v: Values) -> Result:
     if known := session.get("stream", v["t"]):
         session.put("stream", (v["t"],), (known[0] + 1, v["i"], v["n"], v["n"]))
+        session.put("sent", (), frozenset({0}))
     return Result()
 
 
@@ -287,7 +283,6 @@ STATEMENTS: dict[str, Meaning] = {
     "count(*) FROM own.unsent": count_unsent,
     "attributes ->> 'event_id'": stated,
     "UPDATE own.sent SET upto = upper": mark,
-    "UPDATE own.sent SET upto = 0": mark_none,
     "SET published_at = NULL": nothing,
     "SET floor = own.system_time()": raise_floor,
     "SELECT own.system_time()": read_time,

@@ -131,7 +131,8 @@ class World:
             for row in rows:
                 if row.topic in self.logs:
                     self._append(row.topic, UUID(row.subject), row.headers(1), row.value)
-            connection.execute(text("UPDATE own.sent SET upto = coalesce((SELECT max(id) FROM own.outbox), 0)"))
+            if rows:
+                connection.execute(text("UPDATE own.sent SET upto = :last"), {"last": rows[-1].id})
         return len(rows)
 
     def unread(self, track: Track) -> dict[tuple[str, int], list[Record]]:
