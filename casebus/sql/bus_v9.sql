@@ -1,5 +1,5 @@
--- What is sent is kept apart, as ranges of numbers. Before, each event was written a second time, whole, to say that it was sent: that made
--- the store twice as large in the log of the database, and took a quarter of the time that it takes to state an alert.
+-- What is sent is kept apart, as ranges of numbers. Before, each event was written a second time, whole and into all its indexes, to say that
+-- it was sent; the store, which only grows, had a dead row for each.
 -- Every number up to `upto` is in Kafka, or was never committed; `beyond` are those above it that are sent. A number between them is a
 -- transaction's that is still open, or was rolled back: the relay waits until it knows (relay.py). It knows because numbers are given one by
 -- one (the sequence caches none), to transactions that have their own number already (own.emit). Only who holds the relay's claim writes here.
