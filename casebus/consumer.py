@@ -33,12 +33,16 @@ ALONE_SECONDS = 30.0
 """How long a member is without any partition until it asks whether the others have them all. If not it joins anew: the client was seen to
 wait for good when its broker had left."""
 GIVES_WAY_SECONDS = 20.0
-"""How long a batch waits at most for what goes before it, and how long a track takes its time with many records of which it handles few."""
+"""How long a batch waits at most for what goes before it."""
+PATIENT_SECONDS = 20.0
+"""How long a track takes its time with many records of which it handles few."""
 RESTS, LONGEST_REST = 2.0, 0.25
 """How long a rest is (`rest_after`), by how long the work took that it follows, and at most."""
 QUICK_SECONDS, LONGEST_IN_A_FLOOD = 0.004, 1.0
 """After a batch of which hardly anything is handled the rest is as long as the batch if that took so long, and grows by the square, to at
 most a second: nobody waits for such records, and who has the processor for what others wait for is soon done with them."""
+FLOW_SECONDS = 0.5
+"""Where nothing came for so long, a record does not wait for more: none is on its way."""
 HOLES = 3
 """How often the same records may seem to be missing before they are: a rebalance may show it once."""
 
@@ -93,6 +97,7 @@ class Consumer:
         self._looked = 0.0
         self._held = 0.0
         self._gathers = 0.0
+        self._flows_until = -inf
         self._rests_until = 0.0
         self._kept_up = -inf
         self._under_way: _UnderWay | None = None
@@ -171,7 +176,7 @@ class Consumer:
         self._give_way(stop)
         self._rest(stop)
         read_in = self._generations  # as it was before: while it polls, partitions may change hands
-        waits = (0.0, 0.0) if self._under_way else (0.2, self._gathers)
+        waits = (0.0, 0.0) if self._under_way else (0.2, self._gathers if monotonic() < self._flows_until else 0.0)
         batch = [self._track.parse(record) for record in reader.batch(self._track.most, *waits)]
         if not self._arrived(reader, stop):
             return None  # the reader went back: what was read ahead comes again
@@ -180,13 +185,14 @@ class Consumer:
         self._under_way = _UnderWay(self._apply, batch, read_in)
         began, full = monotonic(), len(batch) == self._track.most
         handled = sum(one.event is not None for one in batch)
-        patient = handled * 10 < len(batch) and began < self._kept_up + GIVES_WAY_SECONDS
+        patient = handled * 10 < len(batch) and began < self._kept_up + PATIENT_SECONDS
         if full and not patient:
             self._gathers = 0.0
             return self._under_way.start()
         self._under_way.run()
         self._arrived(reader, stop)
         ended = monotonic()
+        self._flows_until = ended + FLOW_SECONDS
         if not full:
             self._kept_up = ended
         if patient:

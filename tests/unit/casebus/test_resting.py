@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from casebus import consumer as module
-from casebus.consumer import GIVES_WAY_SECONDS, LONGEST_IN_A_FLOOD, LONGEST_REST, QUICK_SECONDS, RESTS, Consumer, rest_after
+from casebus.consumer import FLOW_SECONDS, LONGEST_IN_A_FLOOD, LONGEST_REST, PATIENT_SECONDS, QUICK_SECONDS, RESTS, Consumer, rest_after
 from casebus.kafka import Record
 from casebus.track import Parsed, Tally, Track
 
@@ -90,6 +90,15 @@ def test_after_a_small_batch_more_is_waited_for_twice_as_long_as_it_took(clock: 
     assert reading.reader.waits == pytest.approx([0, RESTS * TOOK])
 
 
+def test_after_a_pause_no_more_is_waited_for(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once slow is not always slow, and nobody else is on the way."""
+    reading = Reading(clock, monkeypatch, handles=True)
+    reading.turn(1)
+    clock.now += FLOW_SECONDS
+    reading.turn(1)
+    assert reading.reader.waits == [0, 0]
+
+
 @pytest.mark.parametrize("records", [2, 20])
 def test_where_it_handles_much_it_waits_for_no_more(clock: Clock, monkeypatch: pytest.MonkeyPatch, records: int) -> None:
     reading = Reading(clock, monkeypatch, handles=True)
@@ -104,7 +113,7 @@ def test_a_flood_of_what_it_does_not_handle_is_read_at_leisure_for_a_while(clock
     began = clock.now + TOOK
     reading.turn(1)
     reading.turn(20)
-    while clock.now < began + GIVES_WAY_SECONDS - LONGEST_IN_A_FLOOD:
+    while clock.now < began + PATIENT_SECONDS - LONGEST_IN_A_FLOOD:
         reading.turn(20)
     _, *rests = reading.stop.waits
     assert rests == pytest.approx([TOOK**2 / QUICK_SECONDS] * len(rests))
