@@ -1,7 +1,7 @@
 """What a service is like now: looked up every few seconds, for /metrics. A scrape asks nobody; each query costs the same at any size.
 
-A count stops at COUNTED, and reads no more than that. When the database or the broker doesn't answer, that is told
-too, and the others keep what they were.
+A count stops at COUNTED, and reads no more than that. When the database or the broker doesn't answer, that is told too, and
+the others keep what they were.
 """
 
 from collections.abc import Callable, Iterable, Mapping
