@@ -173,7 +173,7 @@ def test_what_a_relay_of_the_release_before_has_sent_is_not_sent_again(sample: S
     with relaying(sample) as relay:
         relay.barrier()
         assert relay.drain() == 2
-        until(lambda: relay.drain() or sample.value("SELECT upto = (SELECT max(id) FROM own.outbox) FROM own.sent"))
+        until(lambda: not relay.drain() and sample.value("SELECT upto = (SELECT max(id) FROM own.outbox) FROM own.sent"))
     assert {from_headers(r.headers, topic=r.topic, key=r.key).subject for r in log_of(sample)} == {slow, again}
 
 
