@@ -255,7 +255,6 @@ def reseed(engine: Engine, kafka: Log, topics: Mapping[str, Topic]) -> int:
                 ),
                 {"i": identities[name], "n": kafka.ends(name), "t": name},
             )
-        connection.execute(text("UPDATE own.outbox SET published_at = NULL WHERE published_at IS NOT NULL"))  # of releases before
         again: int = connection.execute(text("SELECT count(*) FROM own.unsent")).scalar_one()
         return again
 

@@ -59,7 +59,9 @@ class Head(Base):
     recorded_at: Mapped[datetime] = mapped_column()
 
 
-class Outbox(Base):
+class OutboxRow:
+    """What an event is kept with."""
+
     __tablename__ = "outbox"
     __table_args__ = {"schema": "own"}  # noqa: RUF012
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -70,7 +72,9 @@ class Outbox(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
-    published_at: Mapped[datetime | None]
+
+
+class Outbox(OutboxRow, Base): ...
 
 
 class Document:

@@ -283,7 +283,6 @@ STATEMENTS: dict[str, Meaning] = {
     "count(*) FROM own.unsent": count_unsent,
     "attributes ->> 'event_id'": stated,
     "UPDATE own.sent SET upto = upper": mark,
-    "SET published_at = NULL": nothing,
     "SET floor = own.system_time()": raise_floor,
     "SELECT own.system_time()": read_time,
     "pg_snapshot_xmin": snapshot,
