@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
 from typing import TypeVar, cast
 from uuid import UUID
 
 from casebus.contracts import intake, planning, referral
 from casebus.contracts.intake import Priority
+from casebus.contracts.monitoring import FollowUpScheduled
 from casebus.envelope import Envelope, Head, Origin
 from casebus.event import Event
 from services.monitoring.domain.importing import TELL_OF_IMPORTS, Import, told_of_import
@@ -136,14 +136,27 @@ class History:
         return tuple(fact for fact in self._closures if fact.follows(start))
 
     def priority_at(self, fact: Fact) -> Priority:
-        """The priority as it was known when the fact was recorded; MEDIUM before triage."""
-        told = [priority for known, priority in self._triages if known.order <= fact.order]
-        return told[-1] if told else Priority.MEDIUM
+        """The priority as it was known when the fact was recorded; MEDIUM before triage. What counts from a moment before that keeps the
+        priority of it, where it has fallen meanwhile."""
+        priority, later = self._begun_by(fact)
+        return max((priority, *(raised for _, raised in later)), key=URGENCY.__getitem__)
+
+    def fallen_before(self, fact: Fact) -> Priority | None:
+        """The priority at the moment that a fact counts from, if one that is lower was told before the fact."""
+        priority, later = self._begun_by(fact)
+        return priority if any(URGENCY[fallen] < URGENCY[priority] for _, fallen in later) else None
+
+    def _begun_by(self, fact: Fact) -> tuple[Priority, list[tuple[Fact, Priority]]]:
+        """The priority at the moment that a fact counts from, and those that took effect after it and were told before the fact."""
+        told = [one for one in self._triages if one[0].order <= fact.order]
+        since = fact.event.counted_from if isinstance(fact.event, FollowUpScheduled) else None
+        begun = [one for one in told if since is None or one is told[0] or one[0].effective <= since]
+        return begun[-1][1] if begun else Priority.MEDIUM, [one for one in told if one not in begun]
 
     @property
     def priority(self) -> Priority:
         """As it is known now."""
-        return self.priority_at(self.facts[-1]) if self.facts else Priority.MEDIUM
+        return self._triages[-1][1] if self._triages else Priority.MEDIUM
 
     def rebases_after(self, start: Fact, resets: Iterable[Fact] = ()) -> Iterator[tuple[Fact, Priority]]:
         """What changes the times of clocks that run (domain.md, Clock): the first triage, and each later rise above the priority by which
@@ -156,10 +169,12 @@ class History:
                 current = priority
                 yield fact, priority
 
-    def rises_between(self, moment: datetime, fact: Fact) -> Iterator[tuple[Fact, Priority]]:
-        """What raised the priority later than a moment and was told before a fact: who stated that may not have heard of it."""
-        for (_, before), (known, priority) in pairwise(self._triages):
-            if known.order < fact.order and known.effective > moment and URGENCY[priority] > URGENCY[before]:
+    def rises_before(self, fact: Fact) -> Iterator[tuple[Fact, Priority]]:
+        """What raised the priority after the moment that a fact counts from, and was told before it: who stated that may not have heard."""
+        current, later = self._begun_by(fact)
+        for known, priority in later:
+            if URGENCY[priority] > URGENCY[current]:
+                current = priority
                 yield known, priority
 
     def priorities_after(self, moment: datetime) -> Iterator[tuple[datetime, Priority]]:

@@ -52,19 +52,25 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     and so does the rest of the case that lay between the two."""
     for clock in _SCHEDULED.clocks(history, policy):
         said = clock.start.event
-        since = said.counted_from if isinstance(said, FollowUpScheduled) else None
-        yield replace(clock, counted_from=since, retimes=(*_unheard(history, policy, clock), *clock.retimes))
+        if isinstance(said, FollowUpScheduled) and said.counted_from is not None:
+            yield _counted(history, policy, replace(clock, counted_from=said.counted_from))
+        else:
+            yield clock
+
+
+def _counted(history: History, policy: Policy, clock: Clock) -> Clock:
+    """It was scheduled by the priority that was known of by then: events of two services pass each other, and one's relay may stand."""
+    if (fallen := history.fallen_before(clock.start)) is not None:
+        due, deadline = times(Asked(clock.start, clock.start, policy, fallen, raised=True))
+        clock = replace(clock, due=due, deadline=deadline)
+    return replace(clock, retimes=(*_unheard(history, policy, clock), *clock.retimes))
 
 
 def _unheard(history: History, policy: Policy, clock: Clock) -> Iterator[Retime]:
-    """It was scheduled by the priority that was known of by then: events of two services pass each other, and one's relay may stand."""
-    start = clock.start
-    said = start.event
-    if isinstance(said, FollowUpScheduled) and said.counted_from is not None:
-        for fact, priority in history.rises_between(said.counted_from, start):
-            if fact.effective <= clock.deadline:
-                due, deadline = times(Asked(start, start, policy, priority, raised=True))
-                yield Retime(fact=fact, due=due, deadline=deadline)
+    for fact, priority in history.rises_before(clock.start):
+        if fact.effective <= clock.deadline:
+            due, deadline = times(Asked(clock.start, clock.start, policy, priority, raised=True))
+            yield Retime(fact=fact, due=due, deadline=deadline)
 
 
 _SCHEDULED = duty("MISSED_FOLLOW_UP", CONDITIONS, times=times, states=states, needs=Needs.NOTHING)

@@ -1,6 +1,6 @@
 """MISSED_FOLLOW_UP: due in 14 days, a day of grace."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from pydantic import TypeAdapter
@@ -124,6 +124,12 @@ PRESSING: Policy = TypeAdapter(Policy).validate_python(
     policies.watching(WRITTEN | {"follow_up": {"intervals": INTERVALS, "grace": "1d"}}, "MISSED_FOLLOW_UP")
 )
 
+GRACE = {"CRITICAL": "1h", "HIGH": "1d", "MEDIUM": "1d", "LOW": "3d"}
+PRESSING_WITH_GRACE: Policy = TypeAdapter(Policy).validate_python(
+    policies.watching(WRITTEN | {"follow_up": {"intervals": INTERVALS, "grace": GRACE}}, "MISSED_FOLLOW_UP")
+)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
 
 @pytest.mark.parametrize("told", [day(1), day(4)])
 def test_a_case_that_became_critical_before_its_follow_up_was_told_is_due_as_if_it_had_been_from_the_start(told: datetime) -> None:
@@ -135,6 +141,28 @@ def test_a_case_that_became_critical_before_its_follow_up_was_told_is_due_as_if_
     [raised] = story.said(day(6), about=AlertRaised)
     assert isinstance(raised, AlertRaised)
     assert raised.due_at == day(2)
+
+
+@pytest.mark.parametrize("due", [day(2), day(30)], ids=["it had not heard", "it had heard"])
+@pytest.mark.parametrize("then", [[Priority.LOW], [Priority.LOW, Priority.HIGH]])
+def test_a_case_that_was_critical_when_its_follow_up_began_has_no_more_time_by_a_fall(due: datetime, then: list[Priority]) -> None:
+    """The fall was told before the follow-up, as where a history is imported: whoever scheduled it had heard of the fall, or hadn't."""
+    story = Story(policy=PRESSING_WITH_GRACE)
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS), day(0.5))
+    for number, priority in enumerate(then):
+        story.tell(PriorityChanged(case_id=CASE, priority=priority, reason=PriorityReason.CRISIS), day(1.2 + number / 10))
+    story.tell(FollowUpScheduled(case_id=CASE, follow_up_id=some("one"), due_at=due + DAY, number=1, counted_from=day(1)), day(1.5))
+    [missed] = story.said(day(4), about=FollowUpMissed)
+    assert missed == FollowUpMissed(case_id=CASE, follow_up_id=some("one"), due_at=day(3), missed_at=day(3) + HOUR)
+
+
+def test_what_it_fell_to_before_a_follow_up_began_is_what_it_has() -> None:
+    story = Story(policy=PRESSING_WITH_GRACE)
+    for at, priority in ((0.5, Priority.CRITICAL), (0.8, Priority.LOW)):
+        story.tell(PriorityChanged(case_id=CASE, priority=priority, reason=PriorityReason.CRISIS), day(at))
+    story.tell(FollowUpScheduled(case_id=CASE, follow_up_id=some("one"), due_at=day(31), number=1, counted_from=day(1)), day(1.5))
+    assert story.said(day(34), about=FollowUpMissed) == []
+    assert story.said(day(34.1), about=FollowUpMissed) != []
 
 
 def test_a_rise_after_a_follow_up_was_missed_changes_nothing_of_it() -> None:
