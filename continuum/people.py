@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,11 +25,13 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """Raises LocalFailure, naming line and column, for what is no such file. What a row says is checked by monitoring."""
+    """Raises LocalFailure, naming line and column, for what is no such file or absence. What else a row says is checked by monitoring."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, strict=True)
             heads = table.fieldnames or []
+            if twice := [name for name in heads if heads.count(name) > 1]:
+                raise LocalFailure(f"{path.name}: line 1: column {heads.index(twice[0]) + 1}: leave one of this name")
             if missing := [name for name in NEEDED if name not in heads]:
                 raise LocalFailure(f"{path.name}: line 1: {missing[0]}: write a column of this name")
             if unknown := [name for name in heads if name not in COLUMNS]:
@@ -47,7 +50,23 @@ def _rows(name: str, table: "csv.DictReader[str]") -> Iterator[Row]:
         if None in cells or None in cells.values():
             raise LocalFailure(f"{name}: line {table.line_num}: write as many cells as there are columns")
         said = {column: cell.strip() for column, cell in cells.items()}
+        if fault := _absence_fault(said.get("absent_from", ""), said.get("absent_until", "")):
+            raise LocalFailure(f"{name}: line {table.line_num}: {fault}")
         yield Row(table.line_num, tuple(_commands(said)))
+
+
+def _absence_fault(first: str, last: str) -> str | None:
+    """What is wrong with an absence, and the fix. It has both days, or it would be taken for none."""
+    days: dict[str, date] = {}
+    for column, text in (("absent_from", first), ("absent_until", last)):
+        if text or first or last:
+            try:
+                days[column] = date.fromisoformat(text)
+            except ValueError:
+                return f"{column}: write a day, as 2026-12-24: an absence has a first and a last one"
+    if days and days["absent_until"] < days["absent_from"]:
+        return "absent_until: write the first day of the absence, or a later one"
+    return None
 
 
 def _commands(said: dict[str, str]) -> Iterator[Command]:
@@ -56,8 +75,7 @@ def _commands(said: dict[str, str]) -> Iterator[Command]:
     entry = {name: said[name] for name in ("person", "agency", "region")} | {"functions": functions} | more
     yield _command("list-person", entry)
     if said.get("absent_from"):
-        until = {"last": said["absent_until"]} if said.get("absent_until") else {}
-        yield _command("note-absence", {"person": said["person"], "first": said["absent_from"]} | until)
+        yield _command("note-absence", {"person": said["person"], "first": said["absent_from"], "last": said["absent_until"]})
 
 
 def _command(name: str, body: Mapping[str, object]) -> Command:

@@ -42,8 +42,9 @@ def _format(written: str) -> str:
 
 def _encoding(name: str) -> str:
     try:
+        "1".encode(name)  # some are none of text
         return codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise ValueError("write the file's encoding as utf-8 or cp874") from None
 
 

@@ -29,6 +29,7 @@ class Problem(StrEnum):
     ACTIVITY = "the mapping doesn't know it: add it to `activities`, or to `ignore`"
     AGENCY = "the mapping doesn't know it: add it to `agencies`"
     TIME = "write a time as the mapping's `time` says, in ISO 8601 without that"
+    TIME_SKIPPED = "clocks were put forward over this time in the mapping's zone: write it with its offset, as +07:00"
     TIME_TO_COME = "write a time that has passed"
     DUE = "write a day as the mapping's `due` says, in ISO 8601 without that; or nothing"
     NOT_RECEIVED = "the case's first row has to receive it: map its activity so, or write `begin`"
@@ -142,7 +143,7 @@ class Table:
                         yield from self._row(line, reading.broken)
                     elif cells:
                         faults.add(Fault(table.line_num, "the row", Problem.ROW_WIDTH))
-            except csv.Error:
+            except (csv.Error, UnicodeError):
                 faults.add(Fault(table.line_num, "the file", Problem.UNREADABLE))
 
     def _places(self, names: list[str], faults: Faults) -> dict[str, int]:
@@ -177,12 +178,15 @@ class Table:
         """In UTC; one without a zone of its own is on the wall of the mapping's."""
         try:
             moment = _told(line.said["time"], self._mapping.time)
-            found = (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
+            told = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
+            found = told.astimezone(UTC)
         except (ValueError, OverflowError):
             line.refuse("time", Problem.TIME)
             return None
         if found.year < _EARLIEST:
             line.refuse("time", Problem.TIME)
+        elif not moment.tzinfo and found.astimezone(self._zone).replace(tzinfo=None) != moment:
+            line.refuse("time", Problem.TIME_SKIPPED)
         elif found > self._now:
             line.refuse("time", Problem.TIME_TO_COME)
         return found

@@ -86,7 +86,7 @@ def read(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         raise Unreadable(f"{path.name}: line {mark.line + 1 if mark else 1}: the file: this is not YAML") from None
     if root is None or not isinstance(value, dict):
-        raise Unreadable(f"{path.name}: line 1: the file: write it as `policy: …`, a field a line")
+        raise Unreadable(f"{path.name}: line 1: the file: write it as `field: value`, a field a line")
     return Document(path.name, value, root)
 
 

@@ -1,8 +1,10 @@
-"""LOST_CONTACT (S54): the client was sought so often as the policy counts and not reached, and not seen in between. Told at once."""
+"""LOST_CONTACT (S54): the client was sought so often as the policy counts and not reached, and not seen in between. Told at once, and
+again after as many more. A closure begins the count anew."""
 
 from collections.abc import Iterator
 
 from casebus.contracts.monitoring import ContactRecorded, ContactResult
+from casebus.contracts.planning import CaseClosed
 from services.monitoring.domain.clock import Clock
 from services.monitoring.domain.conditions import on
 from services.monitoring.domain.counting import rounds
@@ -21,7 +23,8 @@ def clocks(history: History, policy: Policy) -> Iterator[Clock]:
     seen = list(SEEN.facts(history))
     number = policy.counts.get(NAME)
     if number is not None:
-        for one in rounds(SOUGHT.facts(history), seen, number):
+        breaks = sorted((*seen, *on(CaseClosed).facts(history)), key=lambda fact: fact.order)
+        for one in rounds(SOUGHT.facts(history), breaks, number):
             yield one.clock(history, seen)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from continuum.acts import CasePlan, beginning, completions
 from continuum.eventlog.bring_in import SHOWN, Summary, take_in
@@ -99,6 +100,30 @@ def test_a_time_is_on_the_wall_of_the_mappings_zone(tmp_path: Path) -> None:
         (4, 13, "city-hospital", "w7"),
     ]
     assert [str(row.due) for row in rows] == ["None", "2026-05-01"]
+
+
+def test_a_time_that_clocks_skip_is_refused_and_of_two_the_first_is_meant(tmp_path: Path) -> None:
+    skipped, twice, again = "2025-03-09 02:30", "2025-11-02 01:30", "2025-11-02 02:00"
+    path = written(tmp_path, *(f"c1,x,in,{at},H,," for at in (skipped, twice, again)))
+    reading = Reading(Faults())
+    rows = list(Table(path, MAPPING, NOW).rows(reading))
+    assert [(row.line, row.at.hour) for row in rows] == [(3, 5), (4, 7)]
+    [fault] = reading.faults.kept
+    assert str(fault).startswith("line 2: time: clocks were put forward")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "idna", "utf-7"])
+def test_a_file_in_another_encoding_than_the_mappings_is_refused(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "c1,x,in,2026-01-05 09:00,Hôpital,,")
+    reading = Reading(Faults())
+    list(Table(path, MAPPING.model_copy(update={"encoding": encoding}), NOW).rows(reading))
+    assert reading.faults.kept[-1].problem in {Problem.UNREADABLE, Problem.AGENCY, Problem.COLUMN_MISSING}
+
+
+@pytest.mark.parametrize("encoding", ["rot13", "base64", "undefined", "none"])
+def test_an_encoding_that_is_none_of_text_is_refused(encoding: str) -> None:
+    with pytest.raises(ValidationError, match="write the file's encoding"):
+        Mapping.model_validate(WRITTEN | {"encoding": encoding})
 
 
 def test_without_a_format_a_time_is_iso_8601_and_may_name_its_own_zone(tmp_path: Path) -> None:

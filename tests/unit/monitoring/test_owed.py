@@ -90,6 +90,17 @@ def test_who_was_not_reached_three_times_is_lost() -> None:
     assert (raised.rule, raised.agency, raised.rung, raised.due_at) == ("LOST_CONTACT", LEAD, Rung.WORKER, day(4))
 
 
+def test_a_closure_begins_the_count_of_attempts_anew() -> None:
+    story = sought(1, 2)
+    story.close(day(3))
+    story.reopen(day(4))
+    story.contact(None, day(5), result=ContactResult.NOT_REACHED)
+    assert story.said(day(6), about=AlertRaised) == []
+    for at in (day(6), day(7)):
+        story.contact(None, at, result=ContactResult.NOT_REACHED)
+    assert len(story.said(day(8), about=AlertRaised)) == 1
+
+
 def test_who_was_seen_in_between_or_is_found_is_not_lost() -> None:
     between, found, told_late = sought(1, 2), sought(1, 2, 3), sought(1, 2, 3)
     between.contact(None, day(3), result=ContactResult.REFUSED)
