@@ -148,10 +148,16 @@ class History:
 
     def _begun_by(self, fact: Fact) -> tuple[Priority, list[tuple[Fact, Priority]]]:
         """The priority at the moment that a fact counts from, and those that took effect after it and were told before the fact."""
-        told = [one for one in self._triages if one[0].order <= fact.order]
         since = fact.event.counted_from if isinstance(fact.event, FollowUpScheduled) else None
-        begun = [one for one in told if since is None or one is told[0] or one[0].effective <= since]
-        return begun[-1][1] if begun else Priority.MEDIUM, [one for one in told if one not in begun]
+        begun, later = Priority.MEDIUM, []
+        for number, (known, priority) in enumerate(self._triages):
+            if known.order > fact.order:
+                break
+            if since is None or number == 0 or known.effective <= since:
+                begun = priority
+            else:
+                later.append((known, priority))
+        return begun, later
 
     @property
     def priority(self) -> Priority:
