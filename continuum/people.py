@@ -57,16 +57,15 @@ def _rows(name: str, table: "csv.DictReader[str]") -> Iterator[Row]:
 
 def _absence_fault(first: str, last: str) -> str | None:
     """What is wrong with an absence, and the fix. It has both days, or it would be taken for none."""
-    days: dict[str, date] = {}
+    if not first and not last:
+        return None
+    days: list[date] = []
     for column, text in (("absent_from", first), ("absent_until", last)):
-        if text or first or last:
-            try:
-                days[column] = date.fromisoformat(text)
-            except ValueError:
-                return f"{column}: write a day, as 2026-12-24: an absence has a first and a last one"
-    if days and days["absent_until"] < days["absent_from"]:
-        return "absent_until: write the first day of the absence, or a later one"
-    return None
+        try:
+            days.append(date.fromisoformat(text))
+        except ValueError:
+            return f"{column}: write a day, as 2026-12-24: an absence has a first and a last one"
+    return None if days == sorted(days) else "absent_until: write the first day of the absence, or a later one"
 
 
 def _commands(said: dict[str, str]) -> Iterator[Command]:

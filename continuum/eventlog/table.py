@@ -178,8 +178,7 @@ class Table:
         """In UTC; one without a zone of its own is on the wall of the mapping's."""
         try:
             moment = _told(line.said["time"], self._mapping.time)
-            told = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
-            found = told.astimezone(UTC)
+            found = (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
         except (ValueError, OverflowError):
             line.refuse("time", Problem.TIME)
             return None
