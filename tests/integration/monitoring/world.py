@@ -125,14 +125,14 @@ class World:
         return log[-1]
 
     def relay(self) -> int:
-        """Put monitoring's own events on its log."""
+        """Put monitoring's own events on its log. Each number is marked: a smaller one may be committed after a greater one was sent."""
         with self.engine.begin() as connection:
             rows = outbox.unpublished(connection, 0, 2**62, 100_000)
             for row in rows:
                 if row.topic in self.logs:
                     self._append(row.topic, UUID(row.subject), row.headers(1), row.value)
-            if rows:
-                connection.execute(text("UPDATE own.sent SET upto = :last"), {"last": rows[-1].id})
+            sent = ",".join(f"[{row.id},{row.id}]" for row in rows)
+            connection.execute(text("UPDATE own.sent SET beyond = beyond + CAST(:sent AS int8multirange)"), {"sent": f"{{{sent}}}"})
         return len(rows)
 
     def unread(self, track: Track) -> dict[tuple[str, int], list[Record]]:
