@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from casebus.errors import Fix, Invalid, Rejected
+from casebus.fixes import wanted
 
 _FIXES = {
+    "missing": "it is needed: send it",
     "extra_forbidden": "take out what is not known here",
-    "uuid_parsing": "a UUID",
     "json_invalid": "JSON",
-    "model_attributes_type": "a JSON object",
-    "model_type": "a JSON object",
-    "dict_type": "a JSON object",
+    **dict.fromkeys(("model_attributes_type", "model_type", "dict_type"), "a JSON object"),
 }
-"""In place of pydantic's own words where those are about Python, or repeat what was sent."""
+"""Where the way it was sent matters."""
 
 
 def problem(error: Rejected) -> dict[str, Any]:
@@ -39,4 +38,4 @@ def _fix(error: Mapping[str, Any]) -> Fix:
     if error["type"] == "json_invalid":
         place = ["body"]
     field = ".".join(str(part) for part in place if part != "body")
-    return Fix(field or "body", _FIXES.get(error["type"], str(error["msg"])))
+    return Fix(field or "body", _FIXES.get(error["type"]) or wanted(error))

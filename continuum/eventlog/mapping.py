@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from casebus.command import Slug
+from casebus.fixes import to_write
 from continuum.eventlog.catalogue import Kind, kinds
 from continuum.local.process import LocalFailure
 from services.monitoring.policy_text import Unreadable, read
@@ -102,7 +103,7 @@ class Step(BaseModel):
         except ValidationError as error:
             one = error.errors(include_url=False, include_input=False)[0]
             field = ".".join(map(str, one["loc"])) or "the body"
-            raise ValueError(f"with: {field}: {one['msg'].removeprefix('Value error, ')}") from None
+            raise ValueError(f"with: {field}: {to_write(one)}") from None
         return self
 
     @property
@@ -113,6 +114,12 @@ class Step(BaseModel):
     def body(self) -> dict[str, Any]:
         """What is said of the body in any case."""
         return self.kind.written(self.said)
+
+
+def _receives(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    if steps and steps[0].do != "receive-case":
+        raise ValueError("write receive-case first: it makes the case")
+    return steps
 
 
 Steps = Annotated[tuple[Step, ...], BeforeValidator(_list), Field(min_length=1)]
@@ -131,14 +138,12 @@ class Mapping(BaseModel):
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     delimiter: Literal[",", ";", "\t", "|"] = ","
     agencies: Annotated[dict[Cell, Slug], Field(min_length=1)]
-    begin: Annotated[tuple[Step, ...], BeforeValidator(_list)] = ()
+    begin: Annotated[tuple[Step, ...], BeforeValidator(_list), AfterValidator(_receives)] = ()
     activities: Annotated[dict[Cell, Steps], Field(min_length=1)]
     ignore: frozenset[Cell] = frozenset()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.begin and self.begin[0].do != "receive-case":
-            raise ValueError("begin: write receive-case first: it makes the case")
         if twice := self.ignore & self.activities.keys():
             raise ValueError(f"ignore: {min(twice)} is an activity too; keep one")
         every = [step for steps in self.activities.values() for step in steps]

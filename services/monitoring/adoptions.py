@@ -20,6 +20,7 @@ from casebus.cause import Cause
 from casebus.codec import Codec
 from casebus.contracts.monitoring import PolicyAdopted
 from casebus.envelope import Origin, Role
+from casebus.fixes import to_write
 from services.monitoring.domain.regime import EVERYWHERE, Adoption, Regimes, Scope, Written, adopted, scope_of
 from services.monitoring.policies import BadPolicy, Policies
 from services.monitoring.storage import Work
@@ -162,7 +163,7 @@ def must_be_whole(before: list[Adoption], new: list[Written], places: Mapping[Sc
         except ValidationError as error:
             where = places.get((region, agency)) or ", ".join(places[scope_of(written)] for written in new)
             whose = f"the policy of region {region}" + (f" and agency {agency}" if agency else "")
-            fix = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+            fix = to_write(error.errors(include_url=False, include_input=False)[0])
             raise BadPolicy(f"{where}: {whose}, which is in force, can't be used with this: {fix}; and raise the version") from None
 
 

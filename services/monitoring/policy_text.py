@@ -9,6 +9,8 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
+from casebus.fixes import to_write
+
 Loc = tuple[int | str, ...]
 
 
@@ -38,9 +40,8 @@ _FIXES: Final = {
     "string_type": "write it in quotes",
     **dict.fromkeys(("dict_type", "dataclass_type", "model_type"), "write what belongs to it as `name: value`, each on a line below it"),
     **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), "write a list, as [one, another]"),
-    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "write a day as 2026-11-22"),
 }
-"""What to do, where pydantic only says what it expected."""
+"""Where it matters that it is YAML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Document:
             loc = tuple(step for step in one["loc"] if step != "[key]")
             line, there = self.place(loc)
             field = ".".join(map(str, loc if one["type"] == "missing" else there)) or "the file"
-            fix = _FIXES.get(one["type"]) or one["msg"].removeprefix("Value error, ")
+            fix = _FIXES.get(one["type"]) or to_write(one)
             found[f"{self.name}: line {line}: {field}: {fix}"] = None
         return list(found)
 

@@ -1,15 +1,20 @@
-"""What a command's body takes for a number or for yes and no: JSON's own, so that `true` is no 1, and "no" no false."""
+"""What a command's body takes for a number or for yes and no: JSON's own, so that `true` is no 1, and "no" no false. And what is said of a
+field that has a form: words."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from casebus.command import Command
+from casebus.fixes import PATTERNS
 from casebus.http import BatchItem
+from continuum.eventlog.mapping import Mapping
 from services.intake import commands as intake
 from services.monitoring import commands as monitoring
+from services.monitoring.domain.calendar import SPAN
+from services.monitoring.domain.policy import Policy
 from services.planning import commands as planning
 from services.referral import commands as referral
 
@@ -51,3 +56,23 @@ def test_what_is_no_number_and_no_yes_is_refused_by_its_field(model: type[BaseMo
     with pytest.raises(ValidationError) as refusal:
         model.model_validate(body)
     assert [error["loc"] for error in refusal.value.errors()] == [(field,)]
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for name, part in schema.items():
+            if name == "pattern" and isinstance(part, str):
+                yield part
+            yield from patterns(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from patterns(part)
+
+
+def test_whoever_breaks_a_pattern_is_told_in_words_what_it_asks_for() -> None:
+    models: list[type[BaseModel]] = [*COMMANDS, Mapping]
+    schemas = [model.model_json_schema() for model in models] + [TypeAdapter(Policy).json_schema()]
+    duration = SPAN["pattern"].removeprefix("^")  # read by a check of its own
+    found = {pattern for pattern in patterns(schemas) if not pattern.endswith(duration)}
+    assert len(found) > 4
+    assert found <= PATTERNS.keys()

@@ -34,7 +34,7 @@ class Duration:
     def read(cls, written: Any) -> "Duration":
         found = re.fullmatch(r"(\d{1,4})(h|bh|d|bd|mo)", str(written))
         if not found:
-            raise ValueError("write a duration as 4h, 8bh, 14d, 2bd or 6mo")
+            raise ValueError("write a duration as 4h, 8bh, 14d, 2bd or 6mo, of 4 digits at most")
         return cls(int(found[1]), found[2])
 
 

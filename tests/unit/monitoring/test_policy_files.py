@@ -19,7 +19,7 @@ DEFAULT = f"default/{VERSION.split(chr(34))[1]}"
 PROGRESS = GOOD[GOOD.index("progress:") : GOOD.index("ladder:")]
 BAD = [
     ("policy: default", "policy: [", "the file", "this is not YAML"),
-    ("policy: default", "policy: a@b", "policy", "match"),
+    ("policy: default", "policy: a@b", "policy", "letters, digits, dots"),
     (VERSION, "version: 2", "version", "in quotes"),
     ("Europe/London", "Nowhere/Land", "calendar.zone", "Europe/London"),
     ("Europe/London", "../../etc", "calendar.zone", "Europe/London"),
@@ -28,7 +28,7 @@ BAD = [
     ('hours: ["09:00-17:00"]', 'hours: ["22:00-06:00"]', "calendar.hours", "over midnight"),
     ("PING_PONG: 3", "PING_PONG: on", "counts.PING_PONG", "a number"),
     ("PING_PONG: 3", "PING_PONG: true", "counts.PING_PONG", "a number"),
-    ("PING_PONG: 3", "PING_PONG: 2.5", "counts.PING_PONG", "integer"),
+    ("PING_PONG: 3", "PING_PONG: 2.5", "counts.PING_PONG", "write a whole number"),
     ("times: 2", "times: true", "snooze.times", "a number"),
     ("between_agencies: 1.5", "between_agencies: true", "between_agencies", "a number"),
     ("subdivision: ENG", "subdivision: ZZ", "calendar", "GB and ENG"),
@@ -56,9 +56,9 @@ BAD = [
     ("ladder:", "ladders: {STALLED_CASE: {WORKER: 1d}}\nladder:", "ladders.STALLED_CASE", "SUPERVISOR"),
     ("ladder:", "based_on: []\nladder:", "based_on", "leave it out"),
     ("ladder:", "laddder: 1\nladder:", "laddder", "there is no such field"),
-    ("between_agencies: 1.5", "between_agencies: 0.5", "between_agencies", "greater than or equal to 1"),
-    ("running: EARLIER", "running: LATER", "running", "'EARLIER' or 'FOLLOWS'"),
-    ("times: 2", "times: 99", "snooze.times", "less than or equal to 9"),
+    ("between_agencies: 1.5", "between_agencies: 0.5", "between_agencies", "1 or more"),
+    ("running: EARLIER", "running: LATER", "running", "one of: EARLIER, FOLLOWS"),
+    ("times: 2", "times: 99", "snooze.times", "9 or less"),
 ]
 
 
