@@ -39,20 +39,30 @@ def read(path: Path) -> list[Row]:
                     f"{path.name}: line 1: column {heads.index(unknown[0]) + 1}: leave it out; there are {', '.join(COLUMNS)}"
                 )
             return list(_rows(path.name, table))
-    except (UnicodeDecodeError, csv.Error):
+    except (UnicodeDecodeError, csv.Error):  # of the first line; for the others see _rows
         raise LocalFailure(f"{path.name}: this is not a CSV file in UTF-8") from None
     except OSError:
         raise LocalFailure(f"{path.name}: this file can't be read") from None
 
 
 def _rows(name: str, table: "csv.DictReader[str]") -> Iterator[Row]:
-    for cells in table:
+    for cells in _cells(name, table):
         if None in cells or None in cells.values():
             raise LocalFailure(f"{name}: line {table.line_num}: write as many cells as there are columns")
         said = {column: cell.strip() for column, cell in cells.items()}
         if fault := _absence_fault(said.get("absent_from", ""), said.get("absent_until", "")):
             raise LocalFailure(f"{name}: line {table.line_num}: {fault}")
         yield Row(table.line_num, tuple(_commands(said)))
+
+
+def _cells(name: str, table: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
+    line = table.line_num
+    try:
+        for cells in table:
+            yield cells
+            line = table.line_num
+    except csv.Error:
+        raise LocalFailure(f"{name}: line {line + 1}: close its quotes, and write one that belongs to a cell twice") from None
 
 
 def _absence_fault(first: str, last: str) -> str | None:

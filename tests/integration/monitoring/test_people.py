@@ -39,6 +39,8 @@ def entry(person: str, *functions: str, **more: object) -> dict[str, Any]:
         (OPERATOR, entry("w1"), 422),
         (OPERATOR, entry("w1", "OTHER"), 422),
         (OPERATOR, entry("somebody@example.org", "WORKER"), 422),
+        (OPERATOR, entry("w1", "WORKER", deputy="w2"), 201),
+        (OPERATOR, entry("w1", "WORKER", deputy="w1"), 422),
     ],
 )
 def test_who_may_list_whom(world: World, who: Principal, body: dict[str, Any], status: int) -> None:

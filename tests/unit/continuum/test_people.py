@@ -48,6 +48,8 @@ def test_a_row_lists_somebody_and_notes_an_absence(tmp_path: Path) -> None:
         (HEAD + "s1,city-hospital,north,WORKER,,,,,more\n", "line 2: write as many cells"),
         ("", "line 1: person"),
         ("person,agency,region,functions,person\n", "line 1: column 1: leave one"),
+        (HEAD + 's1,city-hospital,north,WORKER,,,,\n"s2,city-hospital\ns3,north\n', "line 3: close its quotes"),
+        (HEAD + 's1,"city" hospital,north,WORKER,,,,\n', "line 2: close its quotes"),
         (HEAD + "s1,city-hospital,north,WORKER,,,2026-03-02,\n", "line 2: absent_until: write a day"),
         (HEAD + "s1,city-hospital,north,WORKER,,,,2026-03-02\n", "line 2: absent_from: write a day"),
         (HEAD + "s1,city-hospital,north,WORKER,,,31.12.2026,2027-01-02\n", "line 2: absent_from: write a day"),
