@@ -19,17 +19,17 @@ PATTERNS: Final = {
 """What each pattern of a field asks for."""
 _DAY, _TIME = "a day, as 2026-11-22", "a time with its zone, as 2026-11-22T20:15:00+07:00"
 _BY_KIND: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    "missing": lambda _: "what is missing here",
+    "missing": lambda _: "what is needed here",
     "string_type": lambda _: "text",
     "string_too_short": lambda said: f"text of {said['min_length']} characters or more",
     "string_too_long": lambda said: f"text of {said['max_length']} characters or less",
     "string_pattern_mismatch": lambda said: PATTERNS.get(said["pattern"], f"text like {said['pattern']}"),
     "enum": lambda said: _one_of(said["expected"]),
     "literal_error": lambda said: _one_of(said["expected"]),
-    "greater_than_equal": lambda said: f"{said['ge']} or more",
-    "greater_than": lambda said: f"more than {said['gt']}",
-    "less_than_equal": lambda said: f"{said['le']} or less",
-    "less_than": lambda said: f"less than {said['lt']}",
+    "greater_than_equal": lambda said: f"{_number(said['ge'])} or more",
+    "greater_than": lambda said: f"more than {_number(said['gt'])}",
+    "less_than_equal": lambda said: f"{_number(said['le'])} or less",
+    "less_than": lambda said: f"less than {_number(said['lt'])}",
     "too_short": lambda said: f"{said['min_length']} or more of them",
     "too_long": lambda said: f"{said['max_length']} of them or less",
     "value_error": lambda said: str(said["error"]),
@@ -67,3 +67,7 @@ def _one_of(expected: str) -> str:
     """The choices as they are written: pydantic quotes them, and names the members of an enumeration by their class."""
     choices = re.findall(r"'([^']*)'", expected)
     return "one of: " + ", ".join(one if one.isalnum() or one.isidentifier() else f"'{one}'" for one in choices)
+
+
+def _number(bound: float) -> str:
+    return str(bound).removesuffix(".0")

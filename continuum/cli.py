@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Annotated
@@ -69,21 +70,43 @@ def _in_one_line(failure: Exception) -> str:
 
 
 @app.command()
-def up() -> None:
+def up(
+    policies: Annotated[
+        Path | None, typer.Option(help="The folder of the policy files; without it, that of the clone.", exists=True, file_okay=False)
+    ] = None,
+) -> None:
     """Run everything on this machine, without a history: PostgreSQL, Kafka, the services, Faust, the console. Ctrl-C ends it.
 
-    Example: `continuum up`
+    Example: `continuum up --policies my-region/`
     """
-    from continuum.stack import Manner, home_folder, running
+    from continuum.stack import PLAIN, home_folder, running
 
     console = Console(stderr=True)
-    with clear_failures(), ended_by_signals(), running(home_folder(), Manner(step=console.print)) as run:
+    manner = replace(PLAIN, step=console.print, policies=policies.absolute() if policies else PLAIN.policies)
+    with clear_failures(), ended_by_signals(), running(home_folder(), manner) as run:
         console.print(f"[bold]continuum is running:[/] {run.page}", highlight=False)
         for name, url in run.urls.items():
             console.print(f"  {name:<11}{url}/docs" if name not in ("console", "stream") else f"  {name:<11}{url}", highlight=False)
         while True:
             if (mended := run.mend(1.0)) is not None:
                 console.print(f"[yellow]{mended} ended and was started again.[/] Its log: {run.home / 'logs' / mended}.log")
+
+
+@app.command("pass")
+def let_pass(span: Annotated[str, typer.Argument(help="How much, as 4h or 14d.", metavar="SPAN")]) -> None:
+    """Let time pass in what runs on this machine, an hour after the other, to see what becomes of a case that nobody looks at.
+
+    It never goes back. Example: `continuum pass 3d`
+    """
+    from continuum.passing import in_the_local_run, read_span
+    from continuum.progress import shown
+    from continuum.stack import home_folder
+
+    with clear_failures():
+        much = read_span(span)
+        with shown(Console(stderr=True), "hours pass") as watch:
+            end = in_the_local_run(home_folder(), much, watch)
+        typer.echo(f"it is {end:%Y-%m-%d %H:%M} UTC there now")
 
 
 @app.command()

@@ -40,6 +40,8 @@ def never(_: str) -> str:
         (Annotated[str, Field(max_length=2)], "xyz", "text of 2 characters or less"),
         (Annotated[int, Field(ge=1)], 0, "1 or more"),
         (Annotated[int, Field(le=1)], 2, "1 or less"),
+        (Annotated[float, Field(gt=1)], 0.5, "more than 1"),
+        (Annotated[float, Field(lt=1.5)], 2, "less than 1.5"),
         (Colour, "BLUE", "one of: RED, GREEN"),
         (Literal[Colour.RED, Colour.GREEN], "BLUE", "one of: RED, GREEN"),
         (Literal[",", ";"], "#", "one of: ',', ';'"),
