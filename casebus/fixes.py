@@ -21,8 +21,8 @@ _DAY, _TIME = "a day, as 2026-11-22", "a time with its zone, as 2026-11-22T20:15
 _BY_KIND: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "missing": lambda _: "what is needed here",
     "string_type": lambda _: "text",
-    "string_too_short": lambda said: f"text of {said['min_length']} characters or more",
-    "string_too_long": lambda said: f"text of {said['max_length']} characters or less",
+    "string_too_short": lambda said: f"text of {_characters(said['min_length'])} or more",
+    "string_too_long": lambda said: f"text of {_characters(said['max_length'])} or less",
     "string_pattern_mismatch": lambda said: PATTERNS.get(said["pattern"], f"text like {said['pattern']}"),
     "enum": lambda said: _one_of(said["expected"]),
     "literal_error": lambda said: _one_of(said["expected"]),
@@ -71,3 +71,7 @@ def _one_of(expected: str) -> str:
 
 def _number(bound: float) -> str:
     return str(bound).removesuffix(".0")
+
+
+def _characters(count: int) -> str:
+    return f"{count} character" + "s" * (count > 1)

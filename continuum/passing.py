@@ -15,7 +15,7 @@ from continuum.stack import last_run
 
 HOURS = {"h": 1, "d": 24}
 LONGEST_DAYS = 60
-"""What is let pass at once: some ten minutes."""
+"""What is let pass at once: that takes minutes."""
 PATIENCE, LOOK_SECONDS = 60.0, 0.05
 """For how long monitoring may not come after, and how often it is asked."""
 

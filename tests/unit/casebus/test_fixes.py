@@ -37,6 +37,7 @@ def never(_: str) -> str:
         (Annotated[list[str], Field(min_length=2)], ["one"], "2 or more of them"),
         (Annotated[list[str], Field(max_length=1)], ["one", "two"], "1 of them or less"),
         (Annotated[str, Field(min_length=2)], "x", "text of 2 characters or more"),
+        (Annotated[str, Field(min_length=1)], "", "text of 1 character or more"),
         (Annotated[str, Field(max_length=2)], "xyz", "text of 2 characters or less"),
         (Annotated[int, Field(ge=1)], 0, "1 or more"),
         (Annotated[int, Field(le=1)], 2, "1 or less"),
