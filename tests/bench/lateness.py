@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
@@ -21,6 +21,7 @@ from tests.bench.arrivals import Arrival, arrivals, keep_arrivals
 from tests.bench.commands import RECEIVE, token
 from tests.bench.figure import Figure, share
 from tests.bench.ground import Ground, Store
+from tests.bench.least import least
 from tests.waiting import until
 
 OTHERS = ("intake", "planning", "referral")
@@ -68,7 +69,7 @@ def late(ground: Ground, seed: int, *, quick: bool) -> Iterator[Figure]:
         stage = _Stage(ground, stores, stack)
         stage.begin()
         yield from stage.calm(groups["calm"], size)
-        yield stage.burst(groups["burst"], size)
+        yield replace(stage.burst(groups["burst"], size), bound=least(ground, monitoring, "burst"))
         yield stage.restart(groups["restart"])
 
 
