@@ -36,6 +36,8 @@ _WAITING = """
 _UNPREPARED = """
     SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(:parts) AND NOT ahead AND look_at BETWEEN :begin AND :end LIMIT 1) due"""
 _UNSENT = "SELECT count(*) FROM (SELECT FROM own.unsent LIMIT 1) unsent"
+_READ_BACK = """
+    SELECT count(*) FROM bench_case c JOIN copy.fact f ON f.case_id = c.id WHERE c.part_of = :name AND f.owner = 'monitoring'"""
 _DUE = text("SELECT CAST(c.id AS text), c.deadline - t.base + t.since FROM bench_case c, own.timebase t WHERE c.part_of = :name")
 """When each comes due, as the machine's clock tells it: the broker knows no other."""
 _REAL = text("SELECT CAST(:moment AS timestamptz) - base + since FROM own.timebase")
@@ -69,7 +71,9 @@ def late(ground: Ground, seed: int, *, quick: bool) -> Iterator[Figure]:
         stage = _Stage(ground, stores, stack)
         stage.begin()
         yield from stage.calm(groups["calm"], size)
-        yield replace(stage.burst(groups["burst"], size), bound=least(ground, monitoring, "burst"))
+        burst = stage.burst(groups["burst"], size)
+        stage.rest(groups["burst"])
+        yield replace(burst, bound=least(ground, monitoring, "burst"))
         yield stage.restart(groups["restart"])
 
 
@@ -120,6 +124,13 @@ class _Stage:
             less_is_better=True,
             note=note,
         )
+
+    def rest(self, group: Group) -> None:
+        """Until monitoring has read the group's alerts back, and has looked at each of its cases: nothing of the burst goes on."""
+        until(lambda: self._store.one(_READ_BACK, name=group.name) >= group.count, PATIENCE, 1)
+        with self._store.admin.begin() as connection:
+            now = system_time(connection)
+        until(lambda: not self._store.one(_WAITING, parts=list(range(6)), end=now), PATIENCE, 0.5)
 
     def restart(self, group: Group) -> Figure:
         """Kill what decides in the middle of it; the figure is from the new start until an alert that was decided after it is in Kafka."""
