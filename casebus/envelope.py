@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
@@ -298,8 +299,9 @@ def _text(name: str, text: str, fits: "_Fits") -> bytes:
     return value
 
 
+@lru_cache(1024)
 def instant_text(moment: datetime) -> str:
-    """An aware time as headers write it: in UTC, to the microsecond."""
+    """An aware time as headers write it: in UTC, to the microsecond. What is stated together has the same one."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")[:26] + "Z"

@@ -43,12 +43,12 @@ SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
 """What is due between these is prepared. Sooner, it is either new or comes too late; farther, it would change too often, and lie around."""
 SAID_AHEAD = (AlertRaised, FollowUpMissed)
 """What can be said ahead: what changes an alert depends on what people do to it meanwhile."""
-_DUE = text(f"""
-    SELECT CAST(c.case_id AS text), c.look_at, w.reached, CAST(c.place AS text)
-    FROM unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached) CROSS JOIN LATERAL (
-      SELECT case_id, look_at, ctid AS place FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
-        AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
-      ORDER BY look_at LIMIT {FIRED_AT_ONCE} FOR UPDATE OF watch SKIP LOCKED) c""")
+_FIRST = text(f"""
+    SELECT min(c.look_at) FROM unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached)
+      CROSS JOIN LATERAL (
+        SELECT look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
+          AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
+        ORDER BY look_at LIMIT 1) c""")
 _AMONG = text("""
     SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(CAST(:parts AS int[])) AND ahead
       AND look_at BETWEEN :since AND :gathered LIMIT :most) found""")
@@ -61,13 +61,19 @@ _STAMP = text("""
     SELECT coalesce(string_agg(said, ' ' ORDER BY said), ''), max(newest) FROM (
       SELECT concat_ws(':', topic, count(*), sum(seq)) AS said, max(recorded_at) AS newest
       FROM own.head WHERE topic = ANY(:topics) GROUP BY topic) t""")
-_HOLDING = text("""
-    SELECT p.labels, p.keys, bool_or(p.follow_ups <> '{}'), array_agg(CAST(d.case_id AS text)) FROM
-      unnest(CAST(:cases AS uuid[]), CAST(:looks AS timestamptz[]), CAST(:watermarks AS timestamptz[])) AS d (case_id, look_at, known)
-      CROSS JOIN LATERAL (
-        SELECT labels, keys, follow_ups FROM own.prepared p WHERE p.case_id = d.case_id AND p.look_at = d.look_at AND p.stamp = :stamp
-          AND (p.until IS NULL OR d.known <= p.until) LIMIT 1) p -- the limit has each looked up by its key, whatever seems cheaper
-    GROUP BY 1, 2""")
+_DUE = text(f"""
+    WITH due AS MATERIALIZED (
+      SELECT w.reached, c.* FROM
+        unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached) CROSS JOIN LATERAL (
+          SELECT case_id, look_at, ctid AS place FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
+            AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
+          ORDER BY look_at LIMIT {FIRED_AT_ONCE} FOR UPDATE OF watch SKIP LOCKED) c)
+    SELECT p.labels, p.keys, p.missed, array_agg(d.look_at), CAST(array_agg(d.case_id) AS text), CAST(array_agg(d.reached) AS text),
+      CAST(array_agg(d.place) AS text)
+    FROM due d LEFT JOIN LATERAL (
+      SELECT labels, keys, follow_ups <> '{{}}' AS missed FROM own.prepared p WHERE p.case_id = d.case_id AND p.look_at = d.look_at
+        AND p.stamp = :stamp AND (p.until IS NULL OR d.reached <= p.until) LIMIT 1) p ON true -- the limit has each looked up by its key
+    GROUP BY 1, 2, 3""")
 _MISSED = text("SELECT unnest(follow_ups), unnest(missed) FROM own.prepared WHERE case_id = ANY(CAST(:cases AS uuid[]))")
 _REACHABLE = text("SELECT key FROM own.recipient WHERE key = ANY(CAST(:keys AS text[]))")
 _TOLD = text("""
@@ -76,7 +82,8 @@ _TOLD = text("""
 _STATE = text("""
     WITH p AS (
       DELETE FROM own.prepared
-      USING unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[]), CAST(:places AS tid[])) AS d (case_id, watermark, place)
+      USING (SELECT * FROM unnest(CAST(:cases AS uuid[]), CAST(:watermarks AS timestamptz[]), CAST(:places AS tid[]))
+        AS d (case_id, watermark, place) ORDER BY 1) d -- what is written in the order of its keys finds most pages at hand
       WHERE prepared.case_id = d.case_id RETURNING prepared.*, d.watermark, d.place
     ), known AS (
       SELECT watermark,
@@ -107,25 +114,20 @@ _MADE = text("SELECT id FROM own.decision WHERE id = ANY(CAST(:ids AS uuid[]))")
 log = telemetry.logger(__name__)
 
 
-class Due(NamedTuple):
-    """A case that was looked ahead at, its moment, the watermark that has passed it, and the place of its row, which is locked.
+class Alike(NamedTuple):
+    """Cases that were looked ahead at, whose moments have come, and of which the same was prepared and is true; their rows are locked.
 
-    Id and place are text: they are only handed on.
+    What is decided, who is told, if follow-ups are missed; None where nothing holds. The last three are the cases, the watermarks that
+    have passed their moments and the places of their rows, as PostgreSQL writes arrays: they are only handed on.
     """
 
-    case_id: str
-    look_at: datetime
-    watermark: datetime
-    place: str
-
-
-class Alike(NamedTuple):
-    """Cases of which the same was prepared, and is true: what is decided, who is told; if follow-ups are missed."""
-
-    labels: list[str]
+    labels: list[str] | None
     keys: list[str]
     missed: bool
-    cases: list[str]
+    moments: list[datetime]
+    cases: str
+    watermarks: str
+    places: str
 
 
 @dataclass(slots=True)
@@ -156,49 +158,48 @@ class Ahead:
 
     def fire(self) -> int:
         """State what was prepared and is due, in one transaction; how many cases. What holds no more is left to the worker's look."""
-        due: list[Due] = []
+        due: list[Alike] = []
         try:
             with self.engine.begin() as connection:
                 known = self.known(connection)
-                due = _due(connection, known)
-                if _gather(connection, known, due, self.waiting):
+                first = _first(connection, known)
+                if first is None or _gather(connection, known, first, self.waiting):
                     return 0
-                alike = _holding(connection, due) if due else []
-                holding = {case_id for one in alike for case_id in one.cases}
-                _leave(connection, [one.case_id for one in due if one.case_id not in holding])
-                if holding:
-                    self._state(connection, alike, [one for one in due if one.case_id in holding])
+                due = _due(connection, known)
+                _leave(connection, [each for each in due if each.labels is None])
+                if holding := [each for each in due if each.labels is not None]:
+                    self._state(connection, holding)
         except IntegrityError as error:  # one was made already: that can't be, and must not stop the others
-            log.error("what was prepared is looked at anew", cases=len(due), error=type(error).__name__)
+            log.error("what was prepared is looked at anew", cases=_count(due), error=type(error).__name__)
             with self.engine.begin() as connection:
-                _leave(connection, [one.case_id for one in due])
+                _leave(connection, due)
         if due:
             self.wake()
-        return len(due)
+        return _count(due)
 
-    def _state(self, connection: Connection, alike: list[Alike], due: list[Due]) -> None:
+    def _state(self, connection: Connection, due: list[Alike]) -> None:
         """What was prepared of these, as it would be saved now."""
         work = Work(connection, self.codec, self.policies)
-        watermarks, places = [one.watermark for one in due], [one.place for one in due]
-        values = {"cases": _ids(due), "watermarks": watermarks, "places": places, "now": work.now.isoformat()}
-        with tracing.span("fire clocks", about={"continuum.cases": len(due)}):
-            if any(one.missed for one in alike):
+        cases, watermarks, places = (_joined(arrays) for arrays in zip(*((d.cases, d.watermarks, d.places) for d in due), strict=True))
+        values = {"cases": cases, "watermarks": watermarks, "places": places, "now": work.now.isoformat()}
+        with tracing.span("fire clocks", about={"continuum.cases": _count(due)}):
+            if any(each.missed for each in due):
                 missed: list[tuple[UUID, datetime]] = [(one, at) for one, at in connection.execute(_MISSED, values)]
                 work.follow_ups.load_ids(one for one, _ in missed)
                 for one, at in missed:
                     miss(work, one, at)
-            told = _told(connection, alike, values)
+            told = _told(connection, due, values)
             connection.execute(_STATE, values)
             work.alerts.load_ids(told)
             for one, priority in told.items():
                 if (alert := work.alerts.get(one)) is not None:
                     work.tell(one, alert, Priority(priority))
             work.save()
-        for kind in alike:
-            for label in kind.labels:
-                metrics.DECISIONS.labels(*label.split()).inc(len(kind.cases))
         for each in due:
-            metrics.LATENESS.observe((work.now - each.look_at).total_seconds())
+            for label in each.labels or ():
+                metrics.DECISIONS.labels(*label.split()).inc(len(each.moments))
+            for moment in each.moments:
+                metrics.LATENESS.observe((work.now - moment).total_seconds())
 
     def prepare(self) -> int:
         """Look ahead at some cases that are due soon, in one transaction; how many."""
@@ -271,18 +272,26 @@ def _foresee(case_id: UUID, facts: list[Fact], moment: datetime, regimes: Regime
         return None
 
 
-def _due(connection: Connection, known: Reached) -> list[Due]:
-    """By their ids: what is written in the order of its keys finds most pages at hand."""
+def _first(connection: Connection, known: Reached) -> datetime | None:
+    """The earliest moment that has come of those that were looked ahead at."""
+    found: datetime | None = connection.execute(_FIRST, _passed(known)).scalar() if known.partitions else None
+    return found
+
+
+def _due(connection: Connection, known: Reached) -> list[Alike]:
+    """What has come, and that nobody else holds. Its rows are locked: nothing that would change what was prepared is on its way."""
+    return [Alike(*row) for row in connection.execute(_DUE, _passed(known) | {"stamp": _stamp(connection)[0]})]
+
+
+def _passed(known: Reached) -> dict[str, list[Any]]:
     parts = sorted(known.partitions)
-    values = {"parts": parts, "moments": [known.partitions[part] for part in parts]}
-    rows = connection.execute(_DUE, values).all() if parts else []
-    return sorted(Due(*row) for row in rows)
+    return {"parts": parts, "moments": [known.partitions[part] for part in parts]}
 
 
-def _gather(connection: Connection, known: Reached, due: Sequence[Due], waiting: _Waiting) -> bool:
-    """Whether these are to wait for the rest of their crowd. By the watermark none waits for longer than `GATHERED`, nor beside one that
+def _gather(connection: Connection, known: Reached, first: datetime, waiting: _Waiting) -> bool:
+    """Whether what is due is to wait for the rest of its crowd. By the watermark none waits for longer than `GATHERED`, nor beside one that
     stands still."""
-    if not due or known.least is None or (first := min(one.look_at for one in due)) < known.least - GATHERED:
+    if known.least is None or first < known.least - GATHERED:
         return False
     values = {"parts": sorted(known.partitions), "gathered": known.least + GATHERED}
 
@@ -293,34 +302,27 @@ def _gather(connection: Connection, known: Reached, due: Sequence[Due], waiting:
     return are_there(LAST, known.least) and are_there(CROWD, first) and waiting.may_go_on(known.least)
 
 
-def _holding(connection: Connection, due: Sequence[Due]) -> list[Alike]:
-    """Those of which what was prepared is true at the watermark. They are locked: nothing that would change it is on its way."""
-    values = {
-        "cases": _ids(due),
-        "looks": [one.look_at for one in due],
-        "watermarks": [one.watermark for one in due],
-        "stamp": _stamp(connection)[0],
-    }
-    return [Alike(*row) for row in connection.execute(_HOLDING, values).all()]
+def _count(due: Iterable[Alike]) -> int:
+    return sum(len(each.moments) for each in due)
 
 
-def _ids(due: Iterable[Due]) -> str:
-    """The cases as an array of PostgreSQL, as text: it is written once, and given to many statements."""
-    return f"{{{','.join(one.case_id for one in due)}}}"
+def _joined(arrays: Iterable[str]) -> str:
+    """Arrays as PostgreSQL writes them, as one."""
+    return f"{{{','.join(each[1:-1] for each in arrays)}}}"
 
 
-def _told(connection: Connection, alike: Sequence[Alike], values: Mapping[str, Any]) -> dict[UUID, str]:
+def _told(connection: Connection, due: Sequence[Alike], values: Mapping[str, Any]) -> dict[UUID, str]:
     """The alerts that will be raised of which somebody can be told, by what is in force now, and the priorities of their cases."""
-    keys = sorted({key for one in alike for key in one.keys})
+    keys = sorted({key for each in due for key in each.keys})
     reachable = set(connection.execute(_REACHABLE, {"keys": keys}).scalars()) if keys else set()
-    metrics.UNREACHABLE.inc(sum(len(one.cases) * len(one.keys) for one in alike if reachable.isdisjoint(one.keys)))
+    metrics.UNREACHABLE.inc(sum(len(each.moments) * len(each.keys) for each in due if reachable.isdisjoint(each.keys)))
     return dict(iter(connection.execute(_TOLD, {**values, "keys": sorted(reachable)}))) if reachable else {}  # as pairs
 
 
-def _leave(connection: Connection, cases: list[str]) -> None:
+def _leave(connection: Connection, due: Sequence[Alike]) -> None:
     """To the worker's look."""
-    if cases:
-        connection.execute(_AHEAD, {"cases": sorted(cases), "ahead": False})
+    if due:
+        connection.execute(_AHEAD, {"cases": _joined(each.cases for each in due), "ahead": False})
 
 
 def _stamp(connection: Connection) -> tuple[str, datetime | None]:
