@@ -37,7 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 KEEPS_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=33554432:glibc.malloc.mmap_threshold=33554432"}
-"""A session asks for its memory anew in each transaction: it keeps 32 MB of what the last one had, rather than have the kernel clear pages."""
+"""A session asks for its memory anew in each transaction: it keeps 32 MB of the last one's, and the kernel clears no pages for it."""
 HASTY: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

@@ -1,7 +1,7 @@
 """What may be asked of monitoring: the bodies of its commands."""
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, StrictBool, StringConstraints, model_validator
@@ -102,13 +102,17 @@ PersonId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/+=-]{1,128}
 """The opaque id under which somebody acts: no name, no e-mail address."""
 
 
+Told = Literal[Function.WORKER, Function.SUPERVISOR, Function.MANAGER, Function.COORDINATOR, Function.DUTY_AUTHORITY]
+"""As what somebody can be told: OTHER is only read."""
+
+
 class ListPerson(Command):
     """What the entry of this person says from now on."""
 
     person: PersonId
     agency: Slug
     region: Slug
-    functions: frozenset[Function]
+    functions: Annotated[frozenset[Told], Field(min_length=1)]
     team: Slug | None = None
     deputy: PersonId | None = None
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays
 from dateutil.relativedelta import relativedelta
-from pydantic import AfterValidator, ConfigDict, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 from pydantic.dataclasses import dataclass as checked
 
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -161,6 +161,14 @@ def known_zone(name: str) -> str:
     return name
 
 
+def _known_country(code: str) -> str:
+    try:
+        _holidays(code, None)
+    except NotImplementedError:
+        raise ValueError("write a country as GB (ISO 3166) whose holidays are known (the package `holidays`)") from None
+    return code
+
+
 @checked(frozen=True, kw_only=True, config=STRICT)
 class Calendar:
     """Business days are `workdays` (Monday to Friday) less the public holidays of the country and subdivision and the days `closed`;
@@ -169,19 +177,21 @@ class Calendar:
     """
 
     zone: Annotated[str, AfterValidator(known_zone)]
-    country: str
+    country: Annotated[str, AfterValidator(_known_country)]
     subdivision: str | None = None
     workdays: Annotated[tuple[Weekday, ...], AfterValidator(some)] = WORKING_WEEK
     hours: Annotated[tuple[Opening, ...], AfterValidator(_in_turn)] = ()
     closed: frozenset[date] = frozenset()
 
-    @model_validator(mode="after")
-    def _has_holidays(self) -> "Calendar":
+    @field_validator("subdivision")
+    @classmethod
+    def _known_there(cls, code: str | None, info: ValidationInfo) -> str | None:
         try:
-            _holidays(self.country, self.subdivision)
+            if "country" in info.data:
+                _holidays(info.data["country"], code)
         except NotImplementedError:
-            raise ValueError("write country and subdivision as GB and ENG (ISO 3166)") from None
-        return self
+            raise ValueError("write a subdivision of the country as ENG (ISO 3166-2)") from None
+        return code
 
     def is_business_day(self, day: date) -> bool:
         return _WEEK[day.weekday()] in self.workdays and day not in self.closed and day not in _holidays(self.country, self.subdivision)
