@@ -23,8 +23,6 @@ _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
 """All of the open internet's addresses lie in it (RFC 4291): not those of a site, nor the old forms that hold an IPv4 address."""
-_TIMES = re.compile(r"[?&](cto|rto)=", re.IGNORECASE)
-"""How long apprise waits: not for a user to say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,12 +123,14 @@ def service_at(address: str) -> "NotifyBase | None":
 
 
 def _apprise(address: str, *, private: bool) -> None:
-    """Services with an https address of their own, that read no file. Where somebody may name a host, it could be one of this network."""
-    fix = Fix("address", "the URL of a service of github.com/caronc/apprise that has an address of its own, without cto and rto")
-    if not _URL.fullmatch(address) or _TIMES.search(address):
+    """Services with an https address of their own, that read no file. Where somebody may name a host, it could be one of this network.
+
+    Some services hide a host elsewhere: to what they connect is asked again when they do (telling/guard.py)."""
+    fix = Fix("address", "the URL of a service of github.com/caronc/apprise that has an address of its own, with one target")
+    if not _URL.fullmatch(address):
         raise Invalid("That service can't be told.", fix)
     found = service_at(address)
-    if found is None:
+    if found is None or len(found) > 1:  # of several, one that fails would let all the others be told again
         raise Invalid("That service can't be told.", fix)
     named = {*found.template_tokens, *found.template_args}
     local = not found.secure_protocol or "host" in named or any("file" in name for name in named)

@@ -91,6 +91,7 @@ def prefer(_: UUID, command: asked.Prefer, work: Work) -> Recipient:
 
 def whose(who: Cause, which: Whose) -> str:
     """The key of the caller, or of the agency or region that she may speak for. Raises Forbidden."""
+    _must_be_her_own(who)
     if which is Whose.ME:
         return reached_as(which, who.actor)
     if which is Whose.AGENCY and who.actor_role in OF_AN_AGENCY:
@@ -101,13 +102,20 @@ def whose(who: Cause, which: Whose) -> str:
 
 
 def mine(who: Cause) -> list[str]:
-    """Every key that she may change."""
+    """Every key that she may change. Raises Forbidden."""
+    _must_be_her_own(who)
     found = [reached_as(Whose.ME, who.actor)]
     if who.actor_role in OF_AN_AGENCY:
         found.append(reached_as(Whose.AGENCY, who.agency))
     if who.actor_role is Role.COORDINATOR and who.region:
         found.append(reached_as(Whose.REGION, who.region))
     return found
+
+
+def _must_be_her_own(who: Cause) -> None:
+    """An integrator reports for other agencies. Where one of them is told is not hers to say: she would read what it is told."""
+    if who.on_behalf_of is not None:
+        raise Forbidden("Where and how somebody is told can't be said on behalf of an agency. Leave out on_behalf.")
 
 
 def _keep_recipient(work: Work, key: str) -> Recipient:

@@ -89,6 +89,13 @@ def next_at(moment: datetime, at: time, zone: str) -> datetime:
     return found
 
 
+def _next_end(moment: datetime, at: time, zone: str) -> datetime:
+    """As `next_at`, but of a time that the clocks show twice the second is one, too: who begins between them waits for no day."""
+    there, found = ZoneInfo(zone), next_at(moment, at, zone)
+    again = datetime.combine(moment.astimezone(there).date(), at, there).replace(fold=1).astimezone(UTC)
+    return again if moment < again < found else found
+
+
 def after_quiet(moment: datetime, quiet: Sequence[Hours], zone: str) -> datetime:
     """The moment itself, or the end of the quiet hours in which it lies. Hours that leave no minute of a day are none."""
     found = moment
@@ -97,7 +104,7 @@ def after_quiet(moment: datetime, quiet: Sequence[Hours], zone: str) -> datetime
         within = next((one for one in quiet if one.covers(wall)), None)
         if within is None:
             return found
-        found = next_at(found, MIDNIGHT if within.closes == LAST_MINUTE else within.closes, zone)
+        found = _next_end(found, MIDNIGHT if within.closes == LAST_MINUTE else within.closes, zone)
     return moment
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -63,6 +63,10 @@ class Message:
     @property
     def count(self) -> int:
         return len(self.lines) + self.more
+
+    def shorter(self) -> "Message":
+        """Without its last line, which is one more beside the others."""
+        return replace(self, lines=self.lines[:-1], more=self.more + 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

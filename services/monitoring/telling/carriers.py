@@ -25,7 +25,10 @@ class Telling:
     mail: Mail | None = None
 
     def carriers(self) -> dict[Channel, Carrier]:
-        made: dict[Channel, Carrier] = {Channel.WEBHOOK: Webhooks(private=self.offer.private), Channel.APPRISE: Chats()}
+        made: dict[Channel, Carrier] = {
+            Channel.WEBHOOK: Webhooks(private=self.offer.private),
+            Channel.APPRISE: Chats(private=self.offer.private),
+        }
         if self.mail is not None:
             made[Channel.EMAIL] = MailServer(self.mail)
         return {channel: carrier for channel, carrier in made.items() if channel in self.offer.channels}

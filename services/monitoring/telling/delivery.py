@@ -24,7 +24,7 @@ from services.monitoring.telling.parcel import NotDelivered, Parcel
 LEASE = timedelta(seconds=90)
 """Longer than any channel takes."""
 PAUSES = tuple(timedelta(seconds=each) for each in (5, 60, 300, 1800, 7200, 18000, 36000))
-"""Before each attempt after the first: 19 hours together. After the last one a message is dead."""
+"""Before each attempt after the first: 17 to 18 hours together. After the last one a message is dead."""
 _TAKE = text("""
     WITH taken AS (
       SELECT id FROM own.delivery WHERE state = 'QUEUED' AND channel = :channel AND next_at <= clock_timestamp()

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -18,9 +18,10 @@ from sqlalchemy import Connection, text
 
 from casebus.timebase import system_time
 from casebus.watermark import reached
+from services.monitoring import metrics
 from services.monitoring.domain.message import Message
 from services.monitoring.domain.policy import Policy
-from services.monitoring.domain.reach import Channel, Manner, Recipient
+from services.monitoring.domain.reach import Channel, Manner, PointState, Recipient
 from services.monitoring.notices import FORM as RECIPIENT
 from services.monitoring.telling.items import Item, waiting, written
 
@@ -44,7 +45,8 @@ _RIPE = text("""
     ORDER BY min(due_at) LIMIT :limit""")
 _CLAIM = text("SELECT CAST(body AS text) FROM own.recipient WHERE key = ANY(CAST(:keys AS text[])) ORDER BY id FOR UPDATE SKIP LOCKED")
 _POINTS = text("""
-    SELECT recipient, id, body ->> 'channel' FROM own.contact_point WHERE recipient = ANY(CAST(:keys AS text[])) AND state = 'ACTIVE'""")
+    SELECT recipient, id, body ->> 'channel', state FROM own.contact_point
+    WHERE recipient = ANY(CAST(:keys AS text[])) AND state <> 'REMOVED'""")
 _MESSAGE = text("""
     INSERT INTO own.message (id, recipient, day, language, content)
     VALUES (:id, :recipient, :day, :language, CAST(:content AS jsonb)) ON CONFLICT (recipient, day) DO NOTHING RETURNING id""")
@@ -61,6 +63,14 @@ class Gathered:
 
     recipients: int
     messages: int
+
+
+class Point(NamedTuple):
+    """A contact point that isn't removed."""
+
+    id: UUID
+    channel: Channel
+    state: PointState
 
 
 def gather(connection: Connection, policy: Callable[[str, str], Policy]) -> Gathered:
@@ -80,9 +90,9 @@ def gather(connection: Connection, policy: Callable[[str, str], Policy]) -> Gath
     items: dict[str, list[Item]] = defaultdict(list)
     for one in waiting(connection, mine["keys"]):
         items[one.recipient].append(one)
-    points: dict[str, list[tuple[UUID, Channel]]] = defaultdict(list)
-    for key, point, channel in connection.execute(_POINTS, mine):
-        points[key].append((point, Channel(channel)))
+    points: dict[str, list[Point]] = defaultdict(list)
+    for key, point, channel, state in connection.execute(_POINTS, mine):
+        points[key].append(Point(point, Channel(channel), PointState(state)))
     made = 0
     for recipient in held:
         manner = recipient.manner(policy(recipient.region, recipient.agency))
@@ -99,26 +109,33 @@ class _Desk:
     manner: Manner
     now: datetime
 
-    def settle(self, items: list[Item], points: list[tuple[UUID, Channel]]) -> bool:
-        """Whether there is a message now."""
+    def settle(self, items: list[Item], points: list[Point]) -> bool:
+        """Whether there is a message now. Where every contact point is disabled it waits for the next digest: by then one may not be."""
         self._mark("LEFT_OUT", [one for one in items if not one.is_open])
         left = [one for one in items if one.is_open]
         hurried = any(one.at_once and one.tell_at <= self.now for one in left)
         taken = left if hurried else [one for one in left if one.tell_at <= self.now]
         if not taken:
             return False
-        if not points:
-            self._mark("UNREACHED", taken)
+        active = [point for point in points if point.state is PointState.ACTIVE]
+        if not active:
+            metrics.UNREACHABLE.inc(len(taken))
+            if points:
+                self._put_off(taken)
+            else:
+                self._mark("UNREACHED", taken)
             return False
         day = None if hurried else max(one.tell_at for one in taken).astimezone(ZoneInfo(self.manner.zone)).date()
         message = self._write(taken, day)
         if message is None:  # the day has its message: what came late is in the next one
-            later = {"due": self.manner.digest_after(self.now), "ids": [one.id for one in taken]}
-            self.connection.execute(_LATER, later)
+            self._put_off(taken)
             return False
         self._mark("TOLD", taken, message)
-        self.connection.execute(_DELIVER, _to(message, points))
+        self.connection.execute(_DELIVER, _to(message, active))
         return True
+
+    def _put_off(self, items: Iterable[Item]) -> None:
+        self.connection.execute(_LATER, {"due": self.manner.digest_after(self.now), "ids": [one.id for one in items]})
 
     def _write(self, items: Iterable[Item], day: date | None) -> UUID | None:
         """The id is the same whoever writes it: what is delivered twice is known by it."""
@@ -138,10 +155,10 @@ class _Desk:
             self.connection.execute(_MARK, {"state": state, "message": message, "ids": ids})
 
 
-def _to(message: UUID, points: list[tuple[UUID, Channel]]) -> Mapping[str, Any]:
+def _to(message: UUID, points: list[Point]) -> Mapping[str, Any]:
     return {
-        "ids": [uuid5(message, str(point)) for point, _ in points],
+        "ids": [uuid5(message, str(point.id)) for point in points],
         "messages": [message] * len(points),
-        "points": [point for point, _ in points],
-        "channels": [channel for _, channel in points],
+        "points": [point.id for point in points],
+        "channels": [point.channel for point in points],
     }

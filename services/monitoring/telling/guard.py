@@ -1,19 +1,66 @@
 """Connections to where somebody else says: only to the open internet, as looked up when it is connected, and for a bounded time.
 
-The name is looked up once, every address is checked, and the connection goes to an address that was checked: a name that answers
-otherwise the next time (DNS rebinding) changes nothing.
+For a webhook the name is looked up once, every address is checked, and the connection goes to an address that was checked: a name that
+answers otherwise the next time (DNS rebinding) changes nothing. Of apprise's services, Python itself asks before each connection.
 """
 
 import socket
 import ssl
+import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
 from httpcore import ConnectError, ConnectTimeout, NetworkBackend, NetworkStream, ReadTimeout, SyncBackend
 
 from services.monitoring.addresses import is_public
+
+
+@dataclass(slots=True)
+class Connections:
+    """Of a thread, while `only_public` holds."""
+
+    refused: bool = False
+
+
+_held = threading.local()
+
+
+@contextmanager
+def only_public(*, unless: bool = False) -> Iterator[Connections]:
+    """Within it this thread connects to the open internet alone, whichever library it calls, and wherever a redirect or a service's answer
+    sends it; what is refused fails with a PermissionError there. Python asks before each connection (PEP 578, `socket.connect`)."""
+    _ask_before_connecting()
+    found = Connections()
+    _held.connections = None if unless else found
+    try:
+        yield found
+    finally:
+        _held.connections = None
+
+
+@cache
+def _ask_before_connecting() -> None:
+    sys.addaudithook(_asked)  # for good: Python gives none back
+
+
+def _asked(event: str, about: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and (connections := getattr(_held, "connections", None)) is not None and not _leads_out(about[1]):
+        connections.refused = True
+        raise PermissionError("not on the open internet")
+
+
+def _leads_out(address: object) -> bool:
+    """An address as a socket takes it; a name, or a file's, doesn't count."""
+    try:
+        return isinstance(address, tuple) and is_public(ip_address(address[0]))
+    except ValueError:
+        return False
 
 
 class NotAllowed(ConnectError):

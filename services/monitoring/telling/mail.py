@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -24,8 +25,13 @@ class MailServer:
     def carry(self, parcel: Parcel) -> None:
         """Raises NotDelivered: finally where the server refuses the address or the mail."""
         try:
-            with self._connected() as server:
+            server = self._connected()
+            try:
                 server.send_message(self.letter(parcel), self.mail.sender, [parcel.address])
+                with suppress(smtplib.SMTPException, OSError):  # the mail is taken, whatever the server says when it is left
+                    server.quit()
+            finally:
+                server.close()
         except smtplib.SMTPRecipientsRefused as error:
             raise _refused("ADDRESS", error.recipients[parcel.address][0]) from None
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:

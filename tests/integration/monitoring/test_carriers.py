@@ -20,9 +20,10 @@ from services.monitoring.domain.policy import Language
 from services.monitoring.domain.reach import Channel, id_of
 from services.monitoring.settings import Security
 from services.monitoring.telling import webhook
-from services.monitoring.telling.chat import Chats
+from services.monitoring.telling.chat import Chats, fitting
 from services.monitoring.telling.mail import MailServer
 from services.monitoring.telling.parcel import NotDelivered, Parcel
+from services.monitoring.telling.rendering import in_words
 from services.monitoring.telling.webhook import Webhooks
 from tests.integration.security.authority import authority
 from tests.receivers import MailBox, Receiver, http_receiver, mail_server
@@ -194,13 +195,44 @@ def test_a_receiver_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_chat_of_apprise_gets_the_text(receiver: Receiver) -> None:
     host = receiver.url.removeprefix("http://")
     receiver.answer = lambda _: 200
-    Chats().carry(parcel(f"json://{host}/chat"))
+    Chats(private=True).carry(parcel(f"json://{host}/chat"))
     [post] = receiver.posts
     said = json.loads(post.body)
     assert LINE.reference in said["message"]
     receiver.answer = lambda _: 500
     with pytest.raises(NotDelivered, match="SERVICE_FAILED"):
-        Chats().carry(parcel(f"json://{host}/chat"))
+        Chats(private=True).carry(parcel(f"json://{host}/chat"))
+
+
+@pytest.mark.parametrize("form", ["json://{}/chat", "jsons://{}/chat", "zulip://bot@{}/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/room"])
+def test_a_chat_connects_to_nothing_of_this_network_wherever_its_host_is_written(form: str, receiver: Receiver) -> None:
+    with pytest.raises(NotDelivered, match="ADDRESS_NOT_ALLOWED"):
+        Chats().carry(parcel(form.format(receiver.url.removeprefix("http://"))))
+    assert receiver.posts == []
+    Webhooks(private=True).carry(parcel(receiver.url, SECRET))  # nobody else is held to it
+    assert len(receiver.posts) == 1
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_message_that_is_too_long_for_a_service_names_fewer_alerts(language: Language) -> None:
+    whole = Message(lines=(LINE,) * 50, more=7, critical=True)
+    for most in (160, 2_000, 4_096, 100_000):
+        text = fitting(whole, language, most)
+        named = text.body.count(LINE.reference)
+        assert text.subject == in_words(whole, language).subject
+        assert named == 0 or len(text.subject) + len(text.body) <= most
+        assert str(57 - named) in text.body
+    assert named == 50
+
+
+def test_a_mail_that_was_taken_is_told_whatever_the_server_says_when_it_is_left() -> None:
+    class Leaving(MailBox):
+        async def handle_QUIT(self, *_: object) -> str:  # noqa: N802  # aiosmtpd's name
+            return "421 shutting down"
+
+    with mail_server(box := Leaving()) as server:
+        MailServer(server).carry(parcel("w1@example.org"))
+    assert len(box.to("w1@example.org")) == 1
 
 
 @pytest.mark.parametrize(
@@ -221,7 +253,7 @@ def test_a_chat_of_apprise_gets_the_text(receiver: Receiver) -> None:
         (Channel.APPRISE, "gotify://gotify.example.org/token"),
         (Channel.APPRISE, "syslog://"),
         (Channel.APPRISE, "mailto://a:b@mail.example.org"),
-        (Channel.APPRISE, "slack://TokenA1234/TokenB1234/TokenC1234abcdefghijklmno/#c?rto=9999"),
+        (Channel.APPRISE, "slack://TokenA1234/TokenB1234/TokenC1234abcdefghijklmno/#c/#d"),
         (Channel.APPRISE, "vapid://subscriber@example.org/target?keyfile=/etc/passwd"),
         (Channel.APPRISE, "nothing://x"),
     ],

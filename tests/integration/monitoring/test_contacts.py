@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from services.monitoring.telling import delivery
 from tests.integration.monitoring.conftest import own_world
 from tests.integration.monitoring.telling import OPERATOR, listed, somebody, told
 from tests.integration.monitoring.test_reading import Web
-from tests.integration.monitoring.world import Case, World, coordinator
+from tests.integration.monitoring.world import Case, World, coordinator, integrator
 from tests.receivers import MailBox, Receiver, http_receiver
 from tests.unit.monitoring.story import PARTNER, REGION, day
 
@@ -102,6 +103,18 @@ def test_who_may_set_what_tells_a_whole_place(world: World, who: Principal, whos
     assert world.ask("prefer", who, whose=whose, language="th").status == status
 
 
+@pytest.mark.parametrize("whose", ["ME", "AGENCY"])
+def test_where_an_agency_is_told_can_t_be_said_on_its_behalf(world: World, whose: str) -> None:
+    """Whoever reports for it would read what it is told."""
+    theirs = world.ask("add-contact-point", SUPERVISOR, whose="AGENCY", channel="EMAIL", address="all@example.org").body["contact_point"]
+    on_behalf = {"on_behalf": {"agency": SUPERVISOR.agency}}
+    stranger = replace(integrator(), agency=PARTNER)
+    assert world.ask("add-contact-point", stranger, whose=whose, channel="EMAIL", address="x@example.org", **on_behalf).status == 403
+    assert world.ask("prefer", stranger, whose=whose, language="th", **on_behalf).status == 403
+    assert world.ask("remove-contact-point", stranger, contact_point=theirs, **on_behalf).status == 403
+    assert world.ask("add-contact-point", stranger, whose="AGENCY", channel="EMAIL", address="x@example.org").status == 201
+
+
 def test_an_agency_without_a_directory_is_told_as_a_whole(world: World, box: MailBox) -> None:
     assert world.ask("add-contact-point", SUPERVISOR, whose="AGENCY", channel="EMAIL", address="all@example.org").is_done
     critical(world)
@@ -178,6 +191,20 @@ def test_a_webhook_that_is_gone_is_disabled_and_its_owner_sees_and_enables_it(wo
     assert world.ask("enable-contact-point", herself, contact_point=one).is_done
     critical(world, "three")
     assert len(receiver.posts) > posts
+
+
+def test_what_comes_while_every_contact_point_is_disabled_waits_until_one_is_enabled(world: World, receiver: Receiver) -> None:
+    one = hooked(world, receiver, SUPERVISOR, whose="AGENCY")
+    receiver.answer = lambda _: 410
+    critical(world)
+    critical(world, "two")
+    assert [state for (state,) in world.rows("SELECT state FROM own.notification ORDER BY state")] == ["TOLD", "WAITING"]
+    receiver.answer = lambda _: 204
+    assert world.ask("enable-contact-point", SUPERVISOR, contact_point=one).is_done
+    world.go(day(17))
+    told(world)
+    assert {state for (state,) in world.rows("SELECT state FROM own.notification")} == {"TOLD"}
+    assert len(receiver.posts) == 2
 
 
 def test_a_webhook_that_always_fails_is_disabled_and_what_waits_for_it_is_dropped(

@@ -55,6 +55,14 @@ def test_what_is_put_off_lies_outside_quiet_hours_unless_they_are_the_whole_day(
         assert not any(one.covers(found.astimezone(ZoneInfo(zone)).time()) for one in quiet)
 
 
+def test_quiet_hours_end_at_the_second_of_a_time_that_the_clocks_show_twice_for_who_begins_after_the_first() -> None:
+    paris = ZoneInfo("Europe/Paris")
+    for minute, fold in ((10, 0), (40, 1), (10, 1)):  # of the hour after two, as the clocks show it first and again
+        moment = datetime(2026, 10, 25, 2, minute, tzinfo=paris, fold=fold).astimezone(UTC)
+        found = after_quiet(moment, [Hours.read("22:00-02:30")], "Europe/Paris")
+        assert found == (moment if minute > 30 else moment + timedelta(minutes=20))
+
+
 @pytest.mark.parametrize("written", ["20:00-24:00", "20:00-23:59"])
 def test_quiet_hours_until_the_end_of_the_day_end_with_it(written: str) -> None:
     late = datetime(2026, 5, 4, 23, 59, 59, tzinfo=ZoneInfo("Asia/Bangkok"))
