@@ -155,9 +155,15 @@ _WEEK = tuple(Weekday)
 WORKING_WEEK = _WEEK[:5]
 
 
-@lru_cache(maxsize=32)
-def _holidays(country: str, subdivision: str | None) -> holidays.HolidayBase:
-    return holidays.country_holidays(country, subdiv=subdivision)
+def _must_be_known(country: str, subdivision: str | None) -> None:
+    """Raises NotImplementedError."""
+    holidays.country_holidays(country, subdiv=subdivision)
+
+
+@lru_cache(maxsize=1024)
+def _holidays(country: str, subdivision: str | None, year: int) -> frozenset[date]:
+    """Of one year, whole: the package fills in a year when it is asked for it, and another thread that asks meanwhile would find none."""
+    return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=year, expand=False))
 
 
 def known_zone(name: str) -> str:
@@ -170,7 +176,7 @@ def known_zone(name: str) -> str:
 
 def _known_country(code: str) -> str:
     try:
-        _holidays(code, None)
+        _must_be_known(code, None)
     except NotImplementedError:
         raise ValueError("write a country as GB (ISO 3166) whose holidays are known (the package `holidays`)") from None
     return code
@@ -195,13 +201,15 @@ class Calendar:
     def _known_there(cls, code: str | None, info: ValidationInfo) -> str | None:
         try:
             if "country" in info.data:
-                _holidays(info.data["country"], code)
+                _must_be_known(info.data["country"], code)
         except NotImplementedError:
             raise ValueError("write a subdivision of the country as ENG (ISO 3166-2)") from None
         return code
 
     def is_business_day(self, day: date) -> bool:
-        return _WEEK[day.weekday()] in self.workdays and day not in self.closed and day not in _holidays(self.country, self.subdivision)
+        if _WEEK[day.weekday()] not in self.workdays or day in self.closed:
+            return False
+        return day not in _holidays(self.country, self.subdivision, day.year)
 
     def add(self, moment: datetime, span: Duration) -> datetime:
         """The moment plus the span, in the zone of `moment`. Spans of business days and months end with their last day; the day of

@@ -69,6 +69,14 @@ def later(since: datetime, moment: datetime, rests: Iterable[Rest]) -> datetime:
     return moment
 
 
+def awake(moment: datetime, rests: Iterable[Rest]) -> datetime:
+    """The moment, or the end of the rest in which it lies."""
+    for rest in sorted(rests, key=lambda one: (one.begins, one.ends)):
+        if rest.begins <= moment < rest.ends:
+            moment = rest.ends
+    return moment
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """Where a clock's due time stands after some of the facts that move it.
@@ -157,7 +165,8 @@ class Course:
         def moved(old: datetime, new: datetime) -> datetime:
             return new if change.may_lengthen and new > old else min(old, max(new, begun))
 
-        return replace(self, set_due=moved(self.set_due, due), set_deadline=moved(self.set_deadline, deadline))
+        course = replace(self, set_due=moved(self.set_due, due), set_deadline=moved(self.set_deadline, deadline))
+        return course if course.deadline >= self.deadline else replace(course, floor=max(self.floor, change.since))
 
 
 def _order(change: Retime | Pause | Rebase) -> tuple[datetime, str, int]:

@@ -141,6 +141,10 @@ class History:
         priority, later = self._begun_by(fact)
         return max((priority, *(raised for _, raised in later)), key=URGENCY.__getitem__)
 
+    def priority_known(self, moment: datetime) -> Priority:
+        """The priority as it was known then; MEDIUM before triage."""
+        return next((priority for fact, priority in reversed(self._triages) if fact.recorded_at <= moment), Priority.MEDIUM)
+
     def fallen_before(self, fact: Fact) -> Priority | None:
         """The priority at the moment that a fact counts from, if one that is lower was told before the fact."""
         priority, later = self._begun_by(fact)

@@ -28,7 +28,7 @@ TOLD: tuple[type[OfAnAlert], ...] = (AlertAcknowledged, AlertTaken, AlertSuppres
 """What is told of an alert after it was raised, and ends how it was held before."""
 RESTING = Conditions(start=())
 WindowOf = Callable[[datetime], datetime | None]
-"""When a window ends that began then; None at the top of the ladder."""
+"""When a window ends that began then, later by the rests in it; None at the top of the ladder."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,10 @@ class Holding:
         moment = window_of(since)
         if moment is None:
             return None
-        moment = later(since, moment, self.rests)
         seen = self._first(AlertAcknowledged, since, moment)
         if seen is not None:
             again = window_of(seen.recorded_at)
-            moment = moment if again is None else later(seen.recorded_at, again, self.rests)
+            moment = moment if again is None else again
         taken = self._first(AlertTaken, since, moment)
         moment = moment if taken is None else max(moment, self._end(taken))
         return None if self._is_ended(moment) else moment

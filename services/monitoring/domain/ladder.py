@@ -4,7 +4,6 @@ Each window counts from the end of the one before, the first from when the alert
 in holding.py; what ends the alert ends the climb. After a time in which nobody looked, only the highest rung is told.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from casebus.contracts.monitoring import (
     Rung,
 )
 from casebus.envelope import Role
+from services.monitoring.domain.course import awake, later
 from services.monitoring.domain.directory import Directory, Duty, Target
 from services.monitoring.domain.fact import URGENCY, Fact, History
 from services.monitoring.domain.holding import Holding
@@ -77,7 +77,7 @@ class Ladder:
         sent = {event.rung: told for told, event in self.history.of(AlertEscalated) if event.alert_id == one}
         rung, since, told = alert.rung, fact.recorded_at, set(alert.targets)
         due: Step | None = None
-        while (moment := holding.leaves(since, partial(self._window, alert, rung))) is not None:
+        while (moment := holding.leaves(since, partial(self._window, holding, rung))) is not None:
             if self.watermark <= moment:
                 looks.append(moment)
                 break
@@ -118,25 +118,29 @@ class Ladder:
         return Duty(agencies=agencies, region=self.history.region, workers=workers)
 
     def _priority(self, moment: datetime) -> Priority:
-        known = bisect_right(self.history.facts, moment, key=lambda fact: fact.recorded_at)
-        return self.history.priority_at(self.history.facts[known - 1]) if known else Priority.MEDIUM
+        return self.history.priority_known(moment)
 
-    def _window(self, alert: AlertRaised, rung: Rung, since: datetime) -> datetime | None:
+    def _window(self, holding: Holding, rung: Rung, since: datetime) -> datetime | None:
         """When a window ends that began then, by the policies of the alert's agency; None at the top. A priority that rises meanwhile
-        shortens it, and no policy that is adopted meanwhile makes it longer unless it says so."""
-        regime = self.law.of(alert.agency)
+        shortens it, and no policy that is adopted meanwhile makes it longer unless it says so. Rests don't count: nobody is told in one."""
+        alert, rests, regime = holding.alert, holding.rests, self.law.of(holding.alert.agency)
         policy, priority = regime.at(since), self._priority(since)
-        moment = policy.climbs_at(since, rung, priority, alert.rule)
+
+        def end() -> datetime | None:
+            found = policy.climbs_at(since, rung, priority, alert.rule)
+            return None if found is None else later(since, found, rests)
+
+        moment = end()
         changes: list[tuple[datetime, Policy | Priority]] = [*regime.after(since), *self.history.priorities_after(since)]
         for at, change in sorted(changes, key=lambda one: one[0]):
             if moment is not None and at > moment:
                 break
             if isinstance(change, Policy):
                 policy = change
-                moment = _rewound(moment, policy.climbs_at(since, rung, priority, alert.rule), at, policy)
+                moment = _rewound(moment, end(), awake(at, rests), policy)
             elif URGENCY[change] > URGENCY[priority]:
                 priority = change
-                moment = _earlier(moment, policy.climbs_at(since, rung, priority, alert.rule), at)
+                moment = _earlier(moment, end(), awake(at, rests))
         return moment
 
 

@@ -79,10 +79,14 @@ class _Case:
         )
 
     def _rebases(self, clock: Clock, own: Regime, lead: Regime, moments: list[datetime]) -> Iterator[Rebase]:
+        """Later only where who answers says so, and whoever adopts a policy then."""
+        start = clock.start.recorded_at
         for since in moments:
             times = self._times(clock, own, lead, since)
             if times is not None:
-                yield Rebase(since=since, times=times, may_lengthen=own.at(since).running is Running.FOLLOWS)
+                adopting = [own, *(one for one in (own, lead) if any(adopted == since for adopted, _ in one.after(start)))]
+                may_lengthen = all(one.at(since).running is Running.FOLLOWS for one in adopting)
+                yield Rebase(since=since, times=times, may_lengthen=may_lengthen)
 
     def _times(self, clock: Clock, own: Regime, lead: Regime, moment: datetime) -> Times | None:
         """By the policies of a moment."""

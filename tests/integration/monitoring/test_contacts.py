@@ -107,7 +107,7 @@ def test_who_may_set_what_tells_a_whole_place(world: World, who: Principal, whos
 def test_where_an_agency_is_told_can_t_be_said_on_its_behalf(world: World, whose: str) -> None:
     """Whoever reports for it would read what it is told."""
     theirs = world.ask("add-contact-point", SUPERVISOR, whose="AGENCY", channel="EMAIL", address="all@example.org").body["contact_point"]
-    on_behalf = {"on_behalf": {"agency": SUPERVISOR.agency}}
+    on_behalf: dict[str, Any] = {"on_behalf": {"agency": SUPERVISOR.agency}}
     stranger = replace(integrator(), agency=PARTNER)
     assert world.ask("add-contact-point", stranger, whose=whose, channel="EMAIL", address="x@example.org", **on_behalf).status == 403
     assert world.ask("prefer", stranger, whose=whose, language="th", **on_behalf).status == 403

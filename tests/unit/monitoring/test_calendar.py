@@ -1,13 +1,17 @@
 """Calendars in many zones, with both changes of the clocks, business hours and holidays."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
+from threading import Event
 from zoneinfo import ZoneInfo
 
 import pytest
+from holidays import HolidayBase
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from services.monitoring.domain import calendar
 from services.monitoring.domain.calendar import Calendar, Duration, Weekday
 
 FORM = TypeAdapter(Calendar)
@@ -97,6 +101,26 @@ def test_what_begins_later_is_never_due_earlier(told: tuple[Calendar, datetime],
 def test_hours_are_real_hours(told: tuple[Calendar, datetime], count: int) -> None:
     calendar, moment = told
     assert calendar.add(moment, Duration(count, "h")) - moment == timedelta(hours=count)
+
+
+def test_a_holiday_is_one_also_for_who_asks_while_another_thread_reads_its_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    london = Calendar(zone="Europe/London", country="GB", subdivision="ENG")
+    begun, goes_on, populate = Event(), Event(), HolidayBase._populate
+
+    def slowly(base: HolidayBase, year: int) -> None:
+        if not begun.is_set():
+            begun.set()
+            assert goes_on.wait(20)
+        populate(base, year)
+
+    calendar._holidays.cache_clear()
+    monkeypatch.setattr(HolidayBase, "_populate", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(london.is_business_day, date(2026, 12, 25))
+        assert begun.wait(20)
+        assert not london.is_business_day(date(2026, 12, 25))
+        goes_on.set()
+        assert not first.result()
 
 
 @given(cases(), st.integers(1, 12))

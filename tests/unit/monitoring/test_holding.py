@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from casebus.contracts.intake import Priority, PriorityChanged, PriorityReason
 from casebus.contracts.monitoring import (
@@ -19,6 +20,7 @@ from casebus.contracts.monitoring import (
     AlertReturned,
     AlertSuppressed,
     AlertTaken,
+    FollowUpScheduled,
     Rung,
     SuppressReason,
     WorkDone,
@@ -32,18 +34,21 @@ from services.monitoring.domain.alert import Alert, AlertState, raised
 from services.monitoring.domain.course import Rest, later
 from services.monitoring.domain.decision import decide
 from services.monitoring.domain.fact import History
+from services.monitoring.domain.policy import Policy
 from services.monitoring.domain.regime import always
 from services.monitoring.domain.rule import Rule
 from services.monitoring.rules import RULES
+from tests import policies
 from tests.unit.monitoring.fake import FakeWork, opened
-from tests.unit.monitoring.story import CASE, LEAD, POLICY, REGION, Story, day, some
+from tests.unit.monitoring.story import CASE, LEAD, POLICY, REGION, WRITTEN, Story, day, some
+from tests.unit.monitoring.test_ladder import PRESSING
 
 RULE = "STALLED_CASE"
 
 
-def stalled() -> tuple[Story, dict[str, Any]]:
+def stalled(policy: Policy = POLICY) -> tuple[Story, dict[str, Any]]:
     """Told on day 31; what an act on the alert says of it."""
-    story = Story()
+    story = Story(policy=policy)
     [alert] = story.state(day(31))
     assert isinstance(alert, AlertRaised)
     return story, {"case_id": CASE, "alert_id": alert.alert_id, "rule": RULE}
@@ -112,6 +117,41 @@ def test_what_becomes_critical_is_put_off_no_more() -> None:
     put_off(story, about, 32, 60)
     story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS), day(34))
     assert steps(story)[:2] == [(34, AlertReturned), (35, Rung.SUPERVISOR)]
+
+
+@pytest.mark.parametrize("put_off_for", [None, 10])
+@pytest.mark.parametrize(("at", "climbs"), [(35.5, 35.5), (37, 37)])
+def test_what_becomes_critical_climbs_no_later_for_having_been_put_off(at: float, climbs: float, put_off_for: float | None) -> None:
+    """The worker has five days, and one where the case is critical."""
+    story, about = stalled(PRESSING)
+    if put_off_for:
+        put_off(story, about, 32, 32 + put_off_for)
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS), day(at))
+    assert (min(climbs, 36 if put_off_for is None else climbs), Rung.SUPERVISOR) in steps(story)
+
+
+@pytest.mark.parametrize(("at", "climbs"), [(35.5, 40), (40.1, 40.1)])
+def test_what_becomes_critical_in_a_rest_or_after_it_climbs_as_soon_as_it_is_over(at: float, climbs: float) -> None:
+    story, _ = stalled(PRESSING)
+    suspend(story, 32, 45)
+    told: dict[float, Event] = {
+        40: CaseResumed(case_id=CASE),
+        at: PriorityChanged(case_id=CASE, priority=Priority.CRITICAL, reason=PriorityReason.CRISIS),
+    }
+    for moment, event in sorted(told.items()):
+        story.tell(event, day(moment))
+    assert steps(story)[0] == (climbs, Rung.SUPERVISOR)
+
+
+def test_a_rung_goes_by_the_priority_that_holds_whatever_was_told_last() -> None:
+    """A visit of when the case was critical is entered late: what follows from it keeps that priority, the ladder doesn't."""
+    windows = {"CRITICAL": "1h", "HIGH": "8h", "MEDIUM": "1d", "LOW": "3d"}
+    written = WRITTEN | {"ladder": {"WORKER": windows, "SUPERVISOR": windows, "COORDINATOR": {"CRITICAL": "1h"}}}
+    story = Story(priority=Priority.CRITICAL, policy=TypeAdapter(Policy).validate_python(policies.watching(written, RULE)))
+    story.tell(PriorityChanged(case_id=CASE, priority=Priority.LOW, reason=PriorityReason.OTHER), day(20))
+    story.state(day(31))
+    story.tell(FollowUpScheduled(case_id=CASE, follow_up_id=some("x"), due_at=day(70), number=2, counted_from=day(19.9)), day(33))
+    assert steps(story, last=69) == [(34, Rung.SUPERVISOR), (37, Rung.COORDINATOR)]
 
 
 def test_what_was_critical_when_it_was_put_off_was_never_put_off() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casebus.contracts.intake import LeadHandedOver
 from casebus.contracts.monitoring import AlertEscalated, AlertRaised, FollowUpMissed
-from casebus.contracts.planning import PlanAgreed
+from casebus.contracts.planning import CaseSuspended, PlanAgreed, SuspendReason
 from casebus.event import Event
 from services.monitoring.domain.decision import Decision, decide
 from services.monitoring.domain.fact import History
@@ -76,6 +76,14 @@ def test_nobody_is_late_by_a_policy_that_was_not_there() -> None:
     told_late.tell(PlanAgreed(case_id=CASE, plan_version=1, goals=1, steps=1), day(15), occurred=day(11))
     [raised, cleared, *_] = said(told_late, 16, regimes)
     assert (type(raised).__name__, type(cleared).__name__) == ("AlertRaised", "AlertAutoCleared")
+
+
+def test_nobody_becomes_late_by_a_policy_while_the_clock_stands_still() -> None:
+    story = Story()
+    story.tell(CaseSuspended(case_id=CASE, reason=SuspendReason.CLIENT_AWAY, review_on=day(39).date()), day(10))
+    regimes = under(second(20, stall("5d")))
+    assert due(story, regimes, 39.4) == []
+    assert len(due(story, regimes, 39.6)) == 1
 
 
 def test_a_longer_time_doesnt_reach_a_clock_that_runs() -> None:
@@ -143,6 +151,17 @@ def test_it_has_at_most_so_many_times_what_the_asker_would_give_it() -> None:
     cap = Adoption(since=None, written=BASE | {"between_agencies": 1.5})
     assert due(story, adopted([cap, own(PARTNER, answer("5d"))]), 20) == [day(4)]
     assert due(story, adopted([cap, own(PARTNER, answer("1d"))]), 20) == [day(2)]
+
+
+def test_a_longer_time_of_the_asker_reaches_nobody_because_the_responders_own_would() -> None:
+    story = Story()
+    story.offer("one", day(1))
+    cap = {"between_agencies": 1.5}
+    base = Adoption(since=None, written=BASE | cap | answer("2d"))
+    theirs = own(PARTNER, answer("10d") | {"running": "FOLLOWS"})
+    for running, last in (("EARLIER", 4), ("FOLLOWS", 11)):
+        longer = Adoption(since=day(2), written=BASE | cap | answer("8d") | {"version": "2", "running": running})
+        assert due(story, adopted([base, theirs, longer]), 20) == [day(last)]
 
 
 def test_a_responder_on_holiday_is_waited_for_but_not_for_ever() -> None:
