@@ -49,7 +49,7 @@ OPEN_ALERTS = gauge(
 )
 UNREACHABLE = counter(
     "continuum_notifications_unreachable_total",
-    "People, or places told as a whole, that an alert should tell and that have no contact point.",
+    "People, or places told as a whole, that an alert should tell and that have no contact point, or none that is not disabled.",
     "Rises where nobody reads the board: they should say how they are reached.",
 )
 OUTCOMES = ("SENT", "FAILED", "DEAD", "DROPPED")
