@@ -43,12 +43,11 @@ SOON, FAR = timedelta(seconds=1), timedelta(minutes=10)
 """What is due between these is prepared. Sooner, it is either new or comes too late; farther, it would change too often, and lie around."""
 SAID_AHEAD = (AlertRaised, FollowUpMissed)
 """What can be said ahead: what changes an alert depends on what people do to it meanwhile."""
-_FIRST = text(f"""
-    SELECT min(c.look_at) FROM unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached)
-      CROSS JOIN LATERAL (
-        SELECT look_at FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
-          AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
-        ORDER BY look_at LIMIT 1) c""")
+_KNOWN = f"""unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached)"""
+_COME = """copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
+        AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id) ORDER BY look_at"""
+"""In the partitions of `_KNOWN`."""
+_FIRST = text(f"SELECT min(c.look_at) FROM {_KNOWN} CROSS JOIN LATERAL (SELECT look_at FROM {_COME} LIMIT 1) c")
 _AMONG = text("""
     SELECT count(*) FROM (SELECT FROM copy.watch WHERE part = ANY(CAST(:parts AS int[])) AND ahead
       AND look_at BETWEEN :since AND :gathered LIMIT :most) found""")
@@ -63,11 +62,8 @@ _STAMP = text("""
       FROM own.head WHERE topic = ANY(:topics) GROUP BY topic) t""")
 _DUE = text(f"""
     WITH due AS MATERIALIZED (
-      SELECT w.reached, c.* FROM
-        unnest({planned_once("parts", "int[]")}, {planned_once("moments", "timestamptz[]")}) AS w (part, reached) CROSS JOIN LATERAL (
-          SELECT case_id, look_at, ctid AS place FROM copy.watch WHERE watch.part = w.part AND look_at < w.reached AND ahead
-            AND NOT EXISTS (SELECT FROM own.held_case h WHERE h.case_id = watch.case_id)
-          ORDER BY look_at LIMIT {FIRED_AT_ONCE} FOR UPDATE OF watch SKIP LOCKED) c)
+      SELECT w.reached, c.* FROM {_KNOWN} CROSS JOIN LATERAL (
+        SELECT case_id, look_at, ctid AS place FROM {_COME} LIMIT {FIRED_AT_ONCE} FOR UPDATE OF watch SKIP LOCKED) c)
     SELECT p.labels, p.keys, p.missed, array_agg(d.look_at), CAST(array_agg(d.case_id) AS text), CAST(array_agg(d.reached) AS text),
       CAST(array_agg(d.place) AS text)
     FROM due d LEFT JOIN LATERAL (

@@ -51,8 +51,7 @@ class Holding:
             return None
         seen = self._first(AlertAcknowledged, since, moment)
         if seen is not None:
-            again = window_of(seen.recorded_at)
-            moment = moment if again is None else again
+            moment = window_of(seen.recorded_at) or moment
         taken = self._first(AlertTaken, since, moment)
         moment = moment if taken is None else max(moment, self._end(taken))
         return None if self._is_ended(moment) else moment

@@ -97,7 +97,7 @@ class Ladder:
     def _from(self, lowest: int, rule: str, agencies: tuple[str, ...], moment: datetime, told: set[str]) -> Target | None:
         """The first rung from this one on that the policy has and somebody holds; where no coordinator is there, the duty authority."""
         people, duty = self.directory.at(moment), self._duty(agencies, moment)
-        rungs = self.law.of(agencies[0]).at(moment).rungs(rule, self._priority(moment))
+        rungs = self.law.of(agencies[0]).at(moment).rungs(rule, self.history.priority_known(moment))
         for rung in (each for each in rungs if RUNGS.index(each) >= lowest):
             if (target := people.target(rung, duty, told)) is not None:
                 return target
@@ -117,14 +117,11 @@ class Ladder:
         workers = (*(str(one.worker_id) for one in given[-1:]), *islice(acted, 1))
         return Duty(agencies=agencies, region=self.history.region, workers=workers)
 
-    def _priority(self, moment: datetime) -> Priority:
-        return self.history.priority_known(moment)
-
     def _window(self, holding: Holding, rung: Rung, since: datetime) -> datetime | None:
         """When a window ends that began then, by the policies of the alert's agency; None at the top. A priority that rises meanwhile
         shortens it, and no policy that is adopted meanwhile makes it longer unless it says so. Rests don't count: nobody is told in one."""
         alert, rests, regime = holding.alert, holding.rests, self.law.of(holding.alert.agency)
-        policy, priority = regime.at(since), self._priority(since)
+        policy, priority = regime.at(since), self.history.priority_known(since)
 
         def end() -> datetime | None:
             found = policy.climbs_at(since, rung, priority, alert.rule)

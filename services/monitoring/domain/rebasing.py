@@ -84,7 +84,7 @@ class _Case:
         for since in moments:
             times = self._times(clock, own, lead, since)
             if times is not None:
-                adopting = [own, *(one for one in (own, lead) if any(adopted == since for adopted, _ in one.after(start)))]
+                adopting = [one for one in (own, lead) if one is own or any(adopted == since for adopted, _ in one.after(start))]
                 may_lengthen = all(one.at(since).running is Running.FOLLOWS for one in adopting)
                 yield Rebase(since=since, times=times, may_lengthen=may_lengthen)
 

@@ -1,6 +1,6 @@
 """What is prepared is looked up by its case alone: nobody needs to know what its arrays hold.
 
-To find that out (ANALYZE, while a burst empties the table) took as long as to state some three thousand of its alerts.
+To find that out (ANALYZE, begun while a burst empties the table) takes a processor from the burst.
 """
 
 from alembic import op
